@@ -1,0 +1,1 @@
+"""One extract step: slices, the fetch loop, the writer loop, and whether the crawl was complete."""

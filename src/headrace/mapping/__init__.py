@@ -1,0 +1,1 @@
+"""Page → batches: pure, and the only room that builds Arrow."""

@@ -1,0 +1,1 @@
+"""Requests → pages: signing, throttling, retries, paging and decoding."""

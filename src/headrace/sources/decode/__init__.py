@@ -1,0 +1,1 @@
+"""How a body is opened. File name = YAML ``type``."""

@@ -1,0 +1,1 @@
+"""How a crawl goes from one page to the next. File name = YAML ``type``."""

@@ -1,0 +1,1 @@
+"""Steps that reach key services."""
