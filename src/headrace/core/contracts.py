@@ -45,6 +45,10 @@ class Transport(Protocol):
     async def close(self) -> None: ...
 
 
+def _unknown(path: Path) -> tuple[Path, Mapping[str, Any]]:
+    return Path((), ""), {}
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """An opened answer: the values that paging asked for, and the records' exact text.
@@ -57,7 +61,10 @@ class Envelope:
     values: Mapping[Path, Any]
     records: bytes
     keys: tuple[str, ...] = ()
-    """The keys at the root, for error messages."""
+    """The keys at the root, for error messages; empty where reading them would cost another pass."""
+    around: Callable[[Path], tuple[Path, Mapping[str, Any]]] = field(default=_unknown, repr=False, compare=False)
+    """Where a path that leads nowhere stops, and the members there (a large one as ``...``). Read from the
+    body when it is called: for the rare page that needs it."""
 
 
 class Decoder(Kind):

@@ -85,6 +85,8 @@ class Response:
     fetched_at: int
     elapsed: float = 0.0
     from_cache: bool = False
+    masked: int = 0
+    """How often a secret of this run stood in the body and was replaced."""
 
     def header(self, name: str, default: str = "") -> str:
         wanted = name.lower()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from headrace.core.clock import Clock
-from headrace.core.contracts import Capabilities, Secret, Session, Transport
+from headrace.core.contracts import Capabilities, CredentialRef, Secret, Session, Transport
 from headrace.core.events import Event
 from headrace.core.templates import Lookup
+
+if TYPE_CHECKING:
+    from headrace.secrets.mask import Masker
+    from headrace.sources.client import Cache, TokenStore
+    from headrace.sources.throttle import SharedLimit
 
 T = TypeVar("T")
 
@@ -25,17 +31,41 @@ class Database(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LastComplete:
+    """What the last complete crawl of this scope left behind for the next."""
+
+    run_id: str
+    rows: int
+    mark: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunContext:
-    """One run, as a step sees it. ``lookup`` resolves ``{variables}``; ``secret`` a credential."""
+    """One run, as a step sees it.
+
+    ``lookup`` resolves ``{variables}``; ``secret`` finds a credential; ``last_complete`` answers for a
+    step of this scope; ``page_limit`` pauses each stream after that many pages of this call; ``stop``
+    is set to end cleanly, with everything fetched committed.
+    """
 
     run_id: str
     pipeline: str
     org: str
     scope: str
     params: Mapping[str, Any]
+    now: int
     lookup: Lookup
     database: Database
     transport: Transport
     clock: Clock
     emit: Callable[[Event], None]
-    secret: Callable[..., Secret | None]
+    secret: Callable[[CredentialRef], Secret]
+    masker: Masker
+    tokens: TokenStore
+    cache: Cache | None
+    shared_limit: Callable[[str], SharedLimit] | None
+    last_complete: Callable[[str], LastComplete | None]
+    stop: asyncio.Event
+    offline: bool = False
+    page_limit: int | None = None
+    resumed: bool = False

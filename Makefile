@@ -1,0 +1,49 @@
+# Each target sets up what it needs: a virtual environment in .venv, with uv when it is there, otherwise pip.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null)
+
+.PHONY: setup demo test lint crash bench docs schema clean
+
+.venv/.dev: pyproject.toml requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "python3 >= 3.11 with venv is needed (Debian: apt install python3-venv)"; exit 1; }
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Headrace needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up .venv (once) ..."
+ifneq ($(UV),)
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+else
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+endif
+	@touch $@
+
+setup: .venv/.dev
+
+demo: .venv/.dev  ## the whole story in a minute: crawl, kill -9, resume, look
+	@$(BIN)/python -m headrace.sandbox.demo
+
+test: .venv/.dev lint  ## everything but the slow lanes
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not crash"
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+crash: .venv/.dev  ## real SIGKILLs at random instants and at every commit point
+	$(BIN)/python -m pytest -q -m crash tests/crash
+
+docs: .venv/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site
+
+bench: .venv/.dev  ## Headrace beside curl + read_json and dlt; ends with lines `figure value`
+	$(BIN)/python benchmarks/run.py
+
+lock:
+	uv pip compile pyproject.toml --all-extras --group dev --group docs --universal --generate-hashes --no-header --no-annotate --no-emit-index-url -q -o requirements.lock
+
+clean:
+	rm -rf .venv build site

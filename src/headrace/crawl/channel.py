@@ -1,0 +1,80 @@
+"""The way from the fetch loops to the writer: in order, and bounded in bytes over all streams."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Channel(Generic[T]):
+    """A queue whose senders wait while more than ``bound`` bytes are on their way.
+
+    Bytes count from :meth:`put` until :meth:`release`, that is until they are committed. A single item
+    larger than the bound passes when nothing else is on its way.
+    """
+
+    def __init__(self, bound: int, size: Callable[[T], int]) -> None:
+        self._bound = bound
+        self._size = size
+        self._items: deque[T] = deque()
+        self._bytes = 0
+        self._waiting = 0
+        self._room = asyncio.Condition()
+        self._arrived = asyncio.Event()
+        self.closed = False
+
+    @property
+    def starved(self) -> bool:
+        """Senders are waiting for room: what is in hand should be committed now."""
+        return self._waiting > 0
+
+    async def put(self, item: T) -> None:
+        size = self._size(item)
+        async with self._room:
+            if self._bytes and self._bytes + size > self._bound:
+                self._waiting += 1
+                self._arrived.set()
+                try:
+                    await self._room.wait_for(lambda: self._bytes == 0 or self._bytes + size <= self._bound)
+                finally:
+                    self._waiting -= 1
+            self._bytes += size
+        self._items.append(item)
+        self._arrived.set()
+
+    def close(self) -> None:
+        """No more items will come."""
+        self.closed = True
+        self._arrived.set()
+
+    def take(self) -> T | None:
+        """The next item if one is there."""
+        if not self._items:
+            if not self.closed:
+                self._arrived.clear()
+            return None
+        return self._items.popleft()
+
+    async def arrival(self, timeout: float | None) -> None:
+        """Return when an item is there, the channel is closed, or after ``timeout`` seconds."""
+        if self._items or (self.closed and timeout is None):
+            return
+        try:
+            async with asyncio.timeout(timeout):
+                await self._arrived.wait()
+        except TimeoutError:
+            pass
+
+    @property
+    def drained(self) -> bool:
+        return self.closed and not self._items
+
+    async def release(self, items: list[T]) -> None:
+        """Make room: these items are committed, or given up."""
+        async with self._room:
+            self._bytes -= sum(self._size(item) for item in items)
+            self._room.notify_all()

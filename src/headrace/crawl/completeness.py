@@ -1,0 +1,44 @@
+"""Whether a crawl saw everything: what the truncation sentinel adds up at the end of a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from headrace.crawl.context import LastComplete
+from headrace.crawl.fetch import Ended
+from headrace.crawl.plan import CrawlResult
+
+_WHY: dict[Ended, str] = {
+    "capped": "max_pages was reached",
+    "paused": "the page limit of this call was reached",
+    "budget": "the request budget is used up",
+}
+
+
+def collapse(records: int, last: LastComplete | None) -> tuple[str, str] | None:
+    """Nothing where the last complete crawl of this scope found something."""
+    if records or last is None or not last.rows:
+        return None
+    return (
+        f"no record at all, where run {last.run_id} found {last.rows:,}",
+        "if the API really is empty now, accept the run: headrace accept RUN_ID",
+    )
+
+
+def verdict(
+    ended: Sequence[Ended], failed_slices: int, suspicions: Sequence[tuple[str, str]]
+) -> tuple[str, str]:
+    """(status, why). Failure outranks interruption, that a pause, that a suspicion."""
+    if failed_slices:
+        return "failed", f"{failed_slices} slices failed; `headrace resume` tries them alone"
+    if "stopped" in ended:
+        return "interrupted", "stopped on request"
+    for reason in ("budget", "capped", "paused"):
+        if reason in ended:
+            return "partial", _WHY[reason]
+    if suspicions:
+        return "suspect", suspicions[0][0]
+    return "done", ""
+
+
+__all__ = ["CrawlResult", "collapse", "verdict"]

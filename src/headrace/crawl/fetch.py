@@ -1,0 +1,288 @@
+"""The fetch loop of one stream: pages in order, at most a window of them in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from headrace.core import faults
+from headrace.core.contracts import Answer, Envelope
+from headrace.core.errors import AnswerError, CursorExpired, ErrorInAnswer, LoopDetected, RequestFailed
+from headrace.core.events import PageFetched
+from headrace.core.http import Request, Response
+from headrace.core.paths import Path
+from headrace.core.tables import Checkpoint, Cursor, StreamKey, page_id
+from headrace.core.templates import Lookup
+from headrace.crawl import marks
+from headrace.crawl.context import RunContext
+from headrace.crawl.plan import CrawlPlan
+from headrace.sources.client import ApiClient, BudgetSpent
+from headrace.sources.decode import by_content_type, count
+
+DECODE_ASIDE = 1 << 20
+"""Bodies from this size are opened on another thread, so that heartbeats and other streams go on."""
+REMEMBERED_PAGES = 100_000
+
+Ended = Literal["done", "capped", "paused", "budget", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A page on its way to the writer; ``at`` is where the stream stands once it is committed.
+
+    ``response`` is ``None`` for an end that is no page (a status of ``end_on``).
+    """
+
+    at: Checkpoint
+    response: Response | None
+    records: bytes
+    count: int
+    page_id: int
+    cache_key: str
+    stamp: int
+
+    @property
+    def size(self) -> int:
+        return len(self.records) + (len(self.response.body) if self.response else 0) + 512
+
+
+class Stream:
+    """One stream of pages, from its checkpoint to its end. Iterate it once."""
+
+    def __init__(
+        self, plan: CrawlPlan, ctx: RunContext, client: ApiClient, key: StreamKey, lookup: Lookup, start: Checkpoint | None
+    ) -> None:
+        self.key = key
+        self.ended: Ended = "stopped"
+        self.suspicions: list[tuple[str, str]] = (
+            [(seen, remedy) for seen, remedy in start.memo.get("doubts", ())] if start is not None else []
+        )
+        self._plan, self._ctx, self._client = plan, ctx, client
+        self._first = Checkpoint(key, cursor_next=plan.paginator.start())
+        self._from = start
+        self._base = plan.request(lookup)
+        self._wants: tuple[Path, ...] = (
+            *plan.paginator.wants(),
+            *(p for p in (plan.error_path, plan.ok_path) if p is not None),
+        )
+        self._pairs: set[int] = set()
+        self._bodies: dict[int, int] = {}
+        self._order: deque[tuple[int, int]] = deque()
+        if start is not None and "hash" in start.memo:
+            self._remember(hash((repr(start.memo["at"]), start.memo["hash"])), start.memo["hash"], start.page_number)
+
+    async def pages(self) -> AsyncIterator[Fetched]:
+        """Yield every page after the checkpoint. Sets :attr:`ended` and :attr:`suspicions`."""
+        at = self._from or self._first
+        if at.done:
+            self.ended = "done"
+            return
+        window: deque[tuple[Cursor, Request, asyncio.Task[Response]]] = deque()
+        fetched_here = 0
+        try:
+            while True:
+                number = at.page_number + 1
+                if number > self._plan.max_pages:
+                    self.ended = "capped"
+                    return
+                if self._ctx.page_limit is not None and fetched_here >= self._ctx.page_limit:
+                    self.ended = "paused"
+                    return
+                if self._ctx.stop.is_set():
+                    return
+                if not window or window[0][0] != at.cursor_next:
+                    await _cancel(window)
+                    self._open(window, at.cursor_next, number)
+                self._widen(window, number, fetched_here)
+                _, request, task = window.popleft()
+                if not await self._wait(task):
+                    window.appendleft((at.cursor_next, request, task))
+                    return
+                page = await self._page(at, number, request, task)
+                at = page.at
+                fetched_here += 1
+                yield page
+                if at.done:
+                    self.ended = "done"
+                    return
+        except BudgetSpent:
+            self.ended = "budget"
+        finally:
+            await _cancel(window)
+
+    def _open(self, window: deque[Any], cursor: Cursor, number: int) -> None:
+        request = self._plan.paginator.apply(self._base, cursor)
+        request = replace(request, slot=f"{self.key.step}/{self.key.slice}/{number}")
+        accept = self._plan.end_on
+        window.append((cursor, request, asyncio.create_task(self._client.fetch(request, accept=accept))))
+
+    def _widen(self, window: deque[Any], number: int, fetched_here: int) -> None:
+        """Ask ahead for pages whose position needs no answer, as far as every limit allows."""
+        room = min(self._plan.rate_limit.concurrency, self._plan.max_pages - number + 1)
+        if self._ctx.page_limit is not None:
+            room = min(room, self._ctx.page_limit - fetched_here)
+        while len(window) < room:
+            ahead = self._plan.paginator.ahead(window[-1][0])
+            if ahead is None:
+                return
+            self._open(window, ahead, number + len(window))
+
+    async def _wait(self, task: asyncio.Task[Response]) -> bool:
+        """Wait for the answer; false when the run was asked to stop first."""
+        stop = asyncio.create_task(self._ctx.stop.wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+        return task.done()
+
+    async def _page(self, at: Checkpoint, number: int, request: Request, task: asyncio.Task[Response]) -> Fetched:
+        try:
+            response = task.result()
+        except RequestFailed as error:
+            resumed_here = self._from is not None and number == self._from.page_number + 1
+            if resumed_here and at.cursor_next is not None and error.status in (400, 404, 410, 422):
+                raise CursorExpired(
+                    f"the API no longer accepts the cursor that this run stands at ({error.message})",
+                    status=error.status,
+                    body=error.body,
+                    hint="everything committed is safe; start over with --restart, or begin a new run",
+                    place=f"{self._place}, page {number}",
+                ) from error
+            raise
+        faults.point("fetch.received")
+        stamp = max(response.fetched_at, at.memo.get("stamp", 0) + 1)
+        if response.status in self._plan.end_on:
+            if number == 1:
+                raise RequestFailed(
+                    f"the first page already answered {response.status}, which `end_on` reads as the end",
+                    status=response.status,
+                    hint="check the url and its parameters",
+                    place=self._place,
+                )
+            self._check_total(at)
+            end = replace(at, cursor_next=None, done=True, memo=self._with_doubts(at.memo))
+            return Fetched(end, None, b"[]", 0, 0, self._client.key(request), stamp)
+        try:
+            envelope = await self._decode(response)
+        except AnswerError as error:
+            # A bad answer may come from the cache of a killed run: ask once more before giving up.
+            if not response.from_cache:
+                raise _placed(error, f"{self._place}, page {number}") from error
+            response = await self._client.fetch(request, accept=self._plan.end_on, fresh=True)
+            envelope = await self._decode(response)
+        return self._advance(at, number, request, response, envelope, stamp)
+
+    async def _decode(self, response: Response) -> Envelope:
+        decoder = self._plan.decoder or by_content_type(response)
+        if len(response.body) >= DECODE_ASIDE:
+            envelope = await asyncio.to_thread(decoder.open, response, self._plan.data_path, self._wants)
+        else:
+            envelope = decoder.open(response, self._plan.data_path, self._wants)
+        self._check_error(envelope)
+        return envelope
+
+    def _check_error(self, envelope: Envelope) -> None:
+        plan = self._plan
+        if plan.error_path is not None and (found := envelope.values.get(plan.error_path)):
+            raise ErrorInAnswer(f"the answer reports an error at {plan.error_path}: {str(found)[:500]}")
+        if plan.ok_path is not None and envelope.values.get(plan.ok_path) is False:
+            raise ErrorInAnswer(f"the answer says {plan.ok_path}: false; it has {', '.join(envelope.keys)}")
+
+    def _advance(
+        self, at: Checkpoint, number: int, request: Request, response: Response, envelope: Envelope, stamp: int
+    ) -> Fetched:
+        paginator, memo = self._plan.paginator, at.memo
+        records = count(envelope.records)
+        body_hash = int.from_bytes(hashlib.blake2b(response.body, digest_size=8).digest(), "big") >> 1
+        seen = int(memo.get("seen", 0)) + records
+        answer = Answer(response, envelope, records, number, seen)
+        cursor = paginator.next(answer, at.cursor_next)
+        self._guard(at, number, body_hash, records)
+        total = paginator.total(answer)
+        new: dict[str, Any] = {"seen": seen, "stamp": stamp, "hash": body_hash, "at": at.cursor_next}
+        if total is not None or "total" in memo:
+            new["total"] = total if total is not None else memo["total"]
+        if self._plan.incremental is not None:
+            new["mark"] = marks.highest(envelope.records, self._plan.incremental.path, memo.get("mark"))
+        after = replace(at, page_number=number, cursor_next=cursor, done=cursor is None, memo=new, rows=seen)
+        if after.done:
+            self._check_total(after)
+            if doubt := paginator.doubt(answer, at.cursor_next):
+                self.suspicions.append(doubt)
+        after = replace(after, memo=self._with_doubts(after.memo))
+        self._ctx.emit(
+            PageFetched(
+                self._ctx.run_id,
+                self._plan.step,
+                self.key.slice,
+                number,
+                records,
+                len(response.body),
+                response.from_cache,
+            )
+        )
+        identifier = page_id(stamp, self.key, number)
+        return Fetched(after, response, envelope.records, records, identifier, self._client.key(request), stamp)
+
+    def _guard(self, at: Checkpoint, number: int, body_hash: int, records: int) -> None:
+        """The same position with the same body twice never ends; the same body elsewhere is suspicious."""
+        pair = hash((repr(at.cursor_next), body_hash))
+        if pair in self._pairs:
+            raise LoopDetected(
+                f"page {number} is page {self._bodies.get(body_hash, number - 1)} again: the same cursor and the same body",
+                hint=f"cursor {str(at.cursor_next)[:200]!r}: check pagination.param and pagination.response_path",
+                place=self._place,
+            )
+        if records and body_hash in self._bodies:
+            self.suspicions.append(
+                (
+                    f"page {number} has the same body as page {self._bodies[body_hash]}",
+                    "check that the page parameter reaches the API (pagination.param)",
+                )
+            )
+        self._remember(pair, body_hash, number)
+
+    def _remember(self, pair: int, body_hash: int, number: int) -> None:
+        self._pairs.add(pair)
+        self._bodies.setdefault(body_hash, number)
+        self._order.append((pair, body_hash))
+        if len(self._order) > REMEMBERED_PAGES:
+            old_pair, old_body = self._order.popleft()
+            self._pairs.discard(old_pair)
+            self._bodies.pop(old_body, None)
+
+    def _with_doubts(self, memo: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Kept with the checkpoint: a crawl that is killed after its last page is still suspect."""
+        return {**memo, "doubts": self.suspicions[:20]} if self.suspicions else memo
+
+    def _check_total(self, end: Checkpoint) -> None:
+        total, seen = end.memo.get("total"), end.memo.get("seen", 0)
+        if total is not None and seen < total:
+            self.suspicions.append(
+                (
+                    f"the API declared {total} records but gave {seen}",
+                    "if the total counts something else, leave out pagination.total_path",
+                )
+            )
+
+    @property
+    def _place(self) -> str:
+        return f"step {self.key.step}" + (f", slice {self.key.slice}" if self.key.slice else "")
+
+
+def _placed(error: AnswerError, place: str) -> AnswerError:
+    return type(error)(error.message, hint=error.hint, place=error.place or place)
+
+
+async def _cancel(window: deque[Any]) -> None:
+    """Drop what was asked ahead, and let the sockets close before going on."""
+    tasks: Sequence[asyncio.Task[Response]] = [entry[2] for entry in window]
+    window.clear()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,264 @@
+"""The writer loop: takes every page that is there, maps it, and commits whole groups."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from headrace.core.errors import TooManyRejected
+from headrace.core.events import BatchCommitted, RecordsRejected, SchemaChanged
+from headrace.core.http import Response
+from headrace.core.tables import Advance, Checkpoint, Group, RawPage, Receipt, Rejected, SliceState, StreamKey
+from headrace.crawl.channel import Channel
+from headrace.crawl.context import RunContext
+from headrace.crawl.fetch import Fetched
+from headrace.crawl.plan import CrawlPlan
+from headrace.mapping.mapper import Mapped, Mapper
+
+GROUP_ROWS = 10_000
+BYTES_ON_THE_WAY = 48 << 20
+COMMIT_SHARE = 0.2
+"""Commits may take this share of the time; dearer ones are made less often."""
+LONGEST_INTERVAL = 30.0
+REJECTED_ANYWAY = 100
+"""``max_rejected`` fails no run with fewer rejected records than this."""
+
+_KEPT_HEADERS = frozenset(
+    "content-type content-language date etag last-modified link retry-after server x-request-id x-total-count "
+    "x-total x-page x-next-page x-per-page".split()
+)
+_KEPT_PREFIXES = ("x-ratelimit", "ratelimit")
+
+
+@dataclass(frozen=True, slots=True)
+class SliceEnded:
+    """A slice that came to its end without a last page (it failed)."""
+
+    state: SliceState
+    size: int = 256
+
+
+Item = Fetched | SliceEnded
+
+
+@dataclass(slots=True)
+class _Pending:
+    """The group being gathered. ``closed``: the next page changes a type and must not join it."""
+
+    since: float
+    items: list[Item] = field(default_factory=list)
+    mapped: list[tuple[Fetched, Mapped]] = field(default_factory=list)
+    ended: list[SliceState] = field(default_factory=list)
+    rows: int = 0
+    closed: bool = False
+
+    def add(self, item: Item, mapped: Mapped | None) -> None:
+        self.items.append(item)
+        if isinstance(item, SliceEnded):
+            self.ended.append(item.state)
+        elif mapped is not None:
+            self.mapped.append((item, mapped))
+            self.rows += mapped.count
+
+
+class Writer:
+    """One step's way into the destination. Its totals are readable while it runs."""
+
+    def __init__(
+        self,
+        plan: CrawlPlan,
+        ctx: RunContext,
+        mapper: Mapper,
+        channel: Channel[Item],
+        slices: dict[str, SliceState],
+    ) -> None:
+        self.rows: Counter[str] = Counter()
+        self.records = 0
+        self.rejected = 0
+        self.pages = 0
+        self.standing: dict[StreamKey, Checkpoint | None] = {}
+        """The committed checkpoint of each stream under way; whoever starts a stream puts it here."""
+        self._plan, self._ctx, self._mapper, self._channel = plan, ctx, mapper, channel
+        self._slices = slices
+        self._ready: deque[tuple[Item, Mapped | None]] = deque()
+        self._last_seconds = 0.0
+        self._last_end = ctx.clock.monotonic()
+
+    async def run(self) -> None:
+        """Until the channel is drained. Any error leaves the last commit as the truth."""
+        committing: asyncio.Task[None] | None = None
+        pending = self._new()
+        with ThreadPoolExecutor(1, "headrace-map") as thread:
+            try:
+                while True:
+                    await self._map_arrivals(thread)
+                    self._fill(pending)
+                    if committing is not None and committing.done():
+                        await committing
+                        committing = None
+                    if committing is None and pending.items and self._due(pending):
+                        committing = asyncio.create_task(self._commit(pending))
+                        pending = self._new()
+                    elif self._channel.drained and not self._ready and not pending.items:
+                        break
+                    else:
+                        await self._rest(pending, committing)
+                if committing is not None:
+                    await committing
+            finally:
+                if committing is not None and not committing.done():
+                    await asyncio.wait({committing})
+
+    def _new(self) -> _Pending:
+        return _Pending(self._ctx.clock.monotonic())
+
+    async def _map_arrivals(self, thread: ThreadPoolExecutor) -> None:
+        """Map what is there on a thread of its own; at most about one group ahead of the commits."""
+        items: list[Item] = []
+        rows = sum(mapped.count for _, mapped in self._ready if mapped is not None)
+        while rows < GROUP_ROWS and (item := self._channel.take()) is not None:
+            items.append(item)
+            rows += item.count if isinstance(item, Fetched) else 0
+        pages = [item for item in items if isinstance(item, Fetched)]
+        mapped: Iterator[Mapped] = iter(())
+        if pages:
+            mapped = iter(await asyncio.get_running_loop().run_in_executor(thread, self._map, pages))
+        self._ready.extend((item, next(mapped) if isinstance(item, Fetched) else None) for item in items)
+
+    def _map(self, pages: list[Fetched]) -> list[Mapped]:
+        return [self._mapper.map(p.records, page_id=p.page_id, fetched_at=p.stamp) for p in pages]
+
+    def _fill(self, pending: _Pending) -> None:
+        while self._ready and not pending.closed:
+            item, mapped = self._ready[0]
+            if mapped is not None and mapped.changes and pending.mapped:
+                pending.closed = True
+                return
+            self._ready.popleft()
+            pending.add(item, mapped)
+
+    def _due(self, pending: _Pending) -> bool:
+        if pending.closed or self._channel.drained or self._channel.starved or self._ctx.stop.is_set():
+            return True
+        return self._wait_for(pending) <= 0
+
+    def _wait_for(self, pending: _Pending) -> float:
+        """Seconds until ``pending`` should be committed: when it is old or large enough, but not while
+        commits would take more than their share of the time."""
+        now = self._ctx.clock.monotonic()
+        spared = min(self._last_seconds * (1 / COMMIT_SHARE - 1), LONGEST_INTERVAL) - (now - self._last_end)
+        age = 0.0 if pending.rows >= GROUP_ROWS else self._plan.commit_every - (now - pending.since)
+        return max(age, spared)
+
+    async def _rest(self, pending: _Pending, committing: asyncio.Task[None] | None) -> None:
+        """Wait for a page, for the running commit, or until the group is due."""
+        waiting: set[asyncio.Task[None]] = set()
+        if not pending.closed:
+            timeout = None if committing is not None or not pending.items else max(0.0, self._wait_for(pending))
+            waiting.add(asyncio.create_task(self._channel.arrival(timeout)))
+        try:
+            await asyncio.wait(waiting | ({committing} if committing else set()), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    async def _commit(self, pending: _Pending) -> None:
+        group = self._group(pending)
+        started = self._ctx.clock.monotonic()
+        receipt = await self._ctx.database.call(lambda session: session.commit(group))
+        self._last_end = self._ctx.clock.monotonic()
+        self._last_seconds = self._last_end - started
+        self._committed(pending, group, receipt)
+        await self._channel.release(pending.items)
+        if self._ctx.cache is not None:
+            self._ctx.cache.committed([p.cache_key for p in pending.items if isinstance(p, Fetched)])
+        allowed = max(REJECTED_ANYWAY, self._plan.max_rejected * self.records)
+        if self.rejected > allowed:
+            raise TooManyRejected(
+                f"{self.rejected} of {self.records} records could not be stored",
+                hint="their reasons are in the `_rejected` tables; mend the columns, or raise max_rejected",
+                place=f"step {self._plan.step}",
+            )
+
+    def _group(self, pending: _Pending) -> Group:
+        ctx, plan = self._ctx, self._plan
+        latest: dict[StreamKey, Checkpoint] = {}
+        pages: list[RawPage] = []
+        for item in pending.items:
+            if isinstance(item, SliceEnded):
+                continue
+            latest[item.at.key] = item.at
+            if plan.raw_table is not None and item.response is not None:
+                pages.append(_raw_page(plan, item, item.response))
+        slices = [*pending.ended]
+        for key, at in latest.items():
+            if at.done and key.slice in self._slices:
+                state = self._slices[key.slice]
+                slices.append(replace(state, status="done", attempts=state.attempts + 1))
+        return Group(
+            run_id=ctx.run_id,
+            scope=ctx.scope,
+            advances=[
+                Advance(self.standing.get(key), replace(at, attempt=ctx.clock.random_bytes(8).hex()))
+                for key, at in latest.items()
+            ],
+            batches=[batch for _, mapped in pending.mapped for batch in mapped.batches],
+            pages=pages,
+            rejected=[rejected for _, mapped in pending.mapped for rejected in mapped.rejected],
+            changes=[change for _, mapped in pending.mapped for change in mapped.changes],
+            slices=[(plan.step, state) for state in slices],
+        )
+
+    def _committed(self, pending: _Pending, group: Group, receipt: Receipt) -> None:
+        ctx, step = self._ctx, self._plan.step
+        for advance in group.advances:
+            self.standing[advance.at.key] = advance.at
+            if advance.at.done:
+                del self.standing[advance.at.key]
+                self._slices.pop(advance.at.key.slice, None)
+        self.rows.update(receipt.rows)
+        self.pages += len(pending.mapped)
+        self.records += pending.rows
+        for change in group.changes:
+            ctx.emit(SchemaChanged(ctx.run_id, change.table, change.column, change.before, change.after))
+        refused: Sequence[Rejected] = [*group.rejected, *receipt.rejected]
+        self.rejected += len(refused)
+        for (table, reason), n in Counter((r.table, r.reason) for r in refused).items():
+            ctx.emit(RecordsRejected(ctx.run_id, table, n, reason))
+        last = group.advances[-1].at if group.advances else None
+        ctx.emit(
+            BatchCommitted(
+                ctx.run_id,
+                step,
+                len(pending.mapped),
+                receipt.rows,
+                last.cursor_next if last else None,
+                last.page_number if last else 0,
+                self._last_seconds,
+                last.memo.get("total") if last and len(group.advances) == 1 else None,
+            )
+        )
+
+
+def _raw_page(plan: CrawlPlan, item: Fetched, response: Response) -> RawPage:
+    key = item.at.key
+    kept = [[n, v] for n, v in response.headers if n in _KEPT_HEADERS or n.startswith(_KEPT_PREFIXES)]
+    return RawPage(
+        table=plan.raw_table or "",
+        run_id=key.run_id,
+        step=key.step,
+        slice=key.slice,
+        page_number=item.at.page_number,
+        page_id=item.page_id,
+        fetched_at=item.stamp,
+        url=response.url,
+        status=response.status,
+        headers=json.dumps(kept),
+        body=response.body,
+        masked=response.masked,
+        compression=plan.compression,
+    )

@@ -1,0 +1,1 @@
+"""A run: its order, its lease, its record, its events."""
