@@ -1,0 +1,141 @@
+"""Secrets out of everything that is kept or shown."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterator
+from threading import Lock
+from urllib.parse import quote, quote_plus
+
+from headrace.core.contracts import Secret
+
+MASK = "***"
+
+MIN_LENGTH = 6
+"""Shorter texts stand in ordinary data by chance ("us", "1234"): masking them would destroy answers, and
+whoever reads ``***`` in their place could tell what they are."""
+
+_PUBLIC = frozenset(
+    {
+        "client_id",
+        "user",
+        "username",
+        "account",
+        "account_id",
+        "tenant",
+        "tenant_id",
+        "host",
+        "base_url",
+        "url",
+        "token_url",
+        "auth_uri",
+        "token_uri",
+        "scope",
+        "scopes",
+        "grant_type",
+        "token_type",
+        "type",
+        "region",
+        "project",
+        "project_id",
+        "client_email",
+        "expires_at",
+        "expires_in",
+    }
+)
+"""Members of a JSON credential that say who or where, and stand in answers legitimately."""
+
+_HTML_SAFE_JSON = re.compile("[<>&='\u2028\u2029]")
+
+
+class Masker:
+    """Replaces the secrets it was given by ``***``, in every spelling that an answer may echo.
+
+    Thread-safe: a mask that runs beside :meth:`add` uses the old set or the new one. Without a match a
+    body costs about 20 µs per 180 KB and spelling, of which an ordinary token has two.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._secrets: set[str] = set()
+        self._texts: tuple[str, ...] = ()
+        self._bodies: tuple[bytes, ...] = ()
+        self._stems: tuple[bytes, ...] = ()
+
+    def add(self, secret: str) -> None:
+        """Mask ``secret`` from now on; of ``user:password`` also the password alone.
+
+        Values shorter than 6 characters are ignored (see :data:`MIN_LENGTH`).
+        """
+        secret = secret.strip()
+        with self._lock:
+            if len(secret) < MIN_LENGTH or secret in self._secrets:
+                return
+            self._secrets.add(secret)
+            forms = {form for known in self._secrets for form in _spellings(known)}
+            # Longest first: what is left of a longer secret after a shorter one would tell half of it.
+            self._texts = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+            self._bodies = tuple(form.encode("utf-8", "surrogatepass") for form in self._texts)
+            self._stems = _without_implied(self._bodies)
+
+    def add_secret(self, secret: Secret) -> None:
+        """Mask the value of a credential and those of its members that are secret (not ``client_id``)."""
+        self.add(secret.value)
+        for name, value in secret.fields.items():
+            if name.lower() not in _PUBLIC:
+                self.add(value)
+
+    def mask_bytes(self, body: bytes) -> tuple[bytes, int]:
+        """``body`` without secrets, and how many were replaced. The same object when there were none."""
+        if not any(stem in body for stem in self._stems):
+            return body, 0
+        count = 0
+        for form in self._bodies:
+            found = body.count(form)
+            if found:
+                body = body.replace(form, MASK.encode())
+                count += found
+        return body, count
+
+    def mask_text(self, text: str) -> str:
+        """``text`` without secrets."""
+        for form in self._texts:
+            if form in text:
+                text = text.replace(form, MASK)
+        return text
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """``secret`` as itself, percent-encoded, in JSON, HTML and base64; at least 6 characters each."""
+    values = [secret]
+    user, colon, password = secret.partition(":")
+    if colon and user and len(password) >= MIN_LENGTH:
+        values.append(password)
+    for value in values:
+        for form in (value, quote(value, safe=""), quote(value), quote(value, safe="!'()*"), quote_plus(value)):
+            yield form
+            yield re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), form)
+        yield html.escape(value, quote=False)
+        yield html.escape(value)
+        for escaped in (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
+            yield escaped
+            yield escaped.replace("/", "\\/")
+            yield _HTML_SAFE_JSON.sub(lambda match: f"\\u{ord(match.group()):04x}", escaped)
+        data = value.encode("utf-8", "surrogatepass")
+        for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):
+            padded = encode(data).decode()
+            yield padded
+            yield padded.rstrip("=")
+            # `key:` (basic, without a password) shares only the whole groups of three bytes.
+            stem = encode(data[: len(data) // 3 * 3]).decode()
+            if len(stem) >= MIN_LENGTH:
+                yield encode(data + b":").decode()
+                yield stem
+
+
+def _without_implied(forms: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The forms that contain no other one: a body has any form only if it has one of these."""
+    return tuple(form for form in forms if not any(other != form and other in form for other in forms))

@@ -1,0 +1,130 @@
+"""Secrets are found in every spelling, and nothing else is touched."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import threading
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from headrace.core.contracts import Secret
+from headrace.secrets.mask import MASK, Masker
+
+TOKEN = "not-a-real-token-0123456789"
+ODD = 'p&ss/w+rd! "é"\\<=?'
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def url64(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+FORMS = {
+    "plain": lambda s: s,
+    "percent": lambda s: quote(s, safe=""),
+    "percent, slash kept": quote,
+    "percent, lower case": lambda s: re.sub("%..", lambda match: match.group().lower(), quote(s, safe="")),
+    "encodeURIComponent": lambda s: quote(s, safe="!'()*"),
+    "form": quote_plus,
+    "json": lambda s: json.dumps(s)[1:-1],
+    "json utf-8": lambda s: json.dumps(s, ensure_ascii=False)[1:-1],
+    "json, slash escaped": lambda s: json.dumps(s)[1:-1].replace("/", "\\/"),
+    "json for html": lambda s: (
+        json.dumps(s)[1:-1].replace("&", "\\u0026").replace("<", "\\u003c").replace("=", "\\u003d")
+    ),
+    "html": html.escape,
+    "base64": b64,
+    "base64 without padding": lambda s: b64(s).rstrip("="),
+    "base64 urlsafe": url64,
+    "base64 as user without password": lambda s: b64(s + ":"),
+}
+
+
+@pytest.mark.parametrize(
+    "secret", [TOKEN, ODD, "?>?>?>?>", "ünïcödé-sëcret"], ids=["token", "odd", "base64 of / and +", "é"]
+)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_spelling(form: str, secret: str) -> None:
+    masker = Masker()
+    masker.add(secret)
+    spelt = FORMS[form](secret)
+    body = f'{{"echo": "{spelt}", "again": "x{spelt}y"}}'
+    assert masker.mask_bytes(body.encode()) == (b'{"echo": "***", "again": "x***y"}', 2)
+    assert masker.mask_text(body) == '{"echo": "***", "again": "x***y"}'
+
+
+@pytest.mark.parametrize("spell", [b64, url64, str])
+def test_user_and_password(spell: object) -> None:
+    masker = Masker()
+    masker.add("user:pass>>>word??")
+    assert callable(spell)
+    assert masker.mask_text(f"Basic {spell('user:pass>>>word??')}.") == f"Basic {MASK}."
+    assert masker.mask_text("wrong password pass>>>word??") == f"wrong password {MASK}"
+    assert masker.mask_text("the user is user:x") == "the user is user:x"
+
+
+def test_without_a_match_the_very_same_body_comes_back() -> None:
+    body = b'{"a": "not-a-real-token-012345678"}'
+    masker = Masker()
+    assert masker.mask_bytes(body) == (body, 0)
+    masker.add(TOKEN)
+    masked, count = masker.mask_bytes(body)
+    assert masked is body
+    assert count == 0
+
+
+@pytest.mark.parametrize("short", ["", "us", "12345", "  abc  "])
+def test_short_values_are_not_masked(short: str) -> None:
+    masker = Masker()
+    masker.add(short)
+    assert masker.mask_text("us 12345 abc") == "us 12345 abc"
+
+
+def test_a_secret_within_a_secret() -> None:
+    masker = Masker()
+    masker.add("abcdefgh")
+    masker.add("abcdefgh-long-tail")
+    assert masker.mask_text("1 abcdefgh-long-tail 2 abcdefgh 3") == "1 *** 2 *** 3"
+    assert masker.mask_bytes(b"1 abcdefgh-long-tail 2 abcdefgh 3") == (b"1 *** 2 *** 3", 2)
+
+
+def test_bytes_that_are_not_utf8_stay_as_they_are() -> None:
+    masker = Masker()
+    masker.add(TOKEN)
+    assert masker.mask_bytes(b"\xff\x00" + TOKEN.encode() + b"\xfe") == (b"\xff\x00***\xfe", 1)
+
+
+def test_a_credential_masks_its_secret_members_only() -> None:
+    masker = Masker()
+    masker.add_secret(Secret("value-0123", {"client_id": "public-id", "client_secret": "private-0123"}))
+    assert masker.mask_text("value-0123 public-id private-0123") == "*** public-id ***"
+
+
+def test_adding_while_masking() -> None:
+    masker = Masker()
+    masker.add(TOKEN)
+    body = b"x" * 1000 + TOKEN.encode()
+    wrong: list[bytes] = []
+
+    def mask() -> None:
+        for _ in range(300):
+            masked, count = masker.mask_bytes(body)
+            if count != 1 or masked != b"x" * 1000 + b"***":
+                wrong.append(masked)
+
+    threads = [threading.Thread(target=mask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for n in range(60):
+        masker.add(f"another-secret-{n}")
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert all(masker.mask_text(f"another-secret-{n}") == "***" for n in range(60))
