@@ -1,0 +1,92 @@
+"""What cursor, offset and page have in common: places, page size, and how the end is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from headrace.core.contracts import Answer, Paginator
+from headrace.core.http import Request
+from headrace.core.model import PathText
+from headrace.core.paths import MISSING, Path, parse
+from headrace.sources.paginate._place import Where, put
+
+
+class Paged(Paginator):
+    """A position that goes into the request."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    param: str
+    in_: Where = Field("query", alias="in")
+    """Where the position goes, and with ``body`` the page size too."""
+    body_path: PathText | None = None
+    """in: body: where in the JSON body (``variables.after``), or the form's field; by default ``param``. In
+    a text body the place is written ``{{param}}``."""
+    limit: int | None = Field(None, ge=1)
+    """Page size to ask for; not sent unless given. Servers may give less."""
+    limit_param: str = "limit"
+    """Parameter (in: body: path) of the page size."""
+    more_path: PathText | None = None
+    """Where the answer says whether there are more pages; false ends the crawl."""
+    total_path: PathText | None = None
+    """Where the answer says how many records there are in all."""
+    total_header: str | None = None
+    """Header that says how many records there are in all (``X-Total-Count``)."""
+    stop_on_short: bool = False
+    """A page with fewer records than ``limit`` is the last. Only for servers that fill every page: many cap
+    the page size without a word."""
+
+    def wants(self) -> Sequence[Path]:
+        return [parse(text) for text in (self.more_path, self.total_path) if text is not None]
+
+    def total(self, answer: Answer) -> int | None:
+        if self.total_header is not None:
+            return whole(answer.response.header(self.total_header))
+        return whole(self._value(answer, self.total_path))
+
+    @property
+    def _place(self) -> str:
+        return self.body_path if self.in_ == "body" and self.body_path is not None else self.param
+
+    def _sized(self, request: Request) -> Request:
+        if self.limit is None:
+            return request
+        return put(request, "body" if self.in_ == "body" else "query", self.limit_param, self.limit)
+
+    def _value(self, answer: Answer, path: str | None) -> Any:
+        return MISSING if path is None else answer.envelope.values.get(parse(path), MISSING)
+
+    def _more(self, answer: Answer) -> bool | None:
+        """What the API says about further pages; ``None`` when it says nothing."""
+        value = self._value(answer, self.more_path)
+        if value is MISSING:
+            return None
+        return value not in (None, False, 0, "", "false", "False", "0", "no")
+
+    def _full(self, answer: Answer) -> bool:
+        return self.limit is not None and answer.count >= self.limit
+
+    def _short(self, answer: Answer) -> bool:
+        return self.stop_on_short and self.limit is not None and answer.count < self.limit
+
+    def _missing_records(self, answer: Answer) -> str | None:
+        """Says so when the API declared more records than came."""
+        total = self.total(answer)
+        if total is None or answer.seen >= total:
+            return None
+        return f"{answer.seen} records came, {total} were declared"
+
+
+def whole(value: Any) -> int | None:
+    """A declared number: an integer, or its text."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        value = value.strip()
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and value >= 0 else None
+    return value if isinstance(value, int) and value >= 0 else None
