@@ -1,0 +1,1 @@
+"""Generic API styles under ``/styles/…``: one module a family, each with ``ROUTES``."""
