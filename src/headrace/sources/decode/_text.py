@@ -5,13 +5,14 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from contextlib import suppress
 
 from headrace.core.errors import DecodeError
 from headrace.core.http import Response
 
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([^\s;\"']+)", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,300})", re.IGNORECASE)
-_HTML = re.compile(r"\s*(<!--.{0,500}?-->\s*)?<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(r"\s*(<!--.{0,500}?-->\s*)?<(!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
 
 # A string runs to its quote or to the end of the text, so that one pass is linear whatever the body holds.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)|-?Infinity|NaN', re.DOTALL)
@@ -36,29 +37,37 @@ def utf8(response: Response, encoding: str | None = None) -> bytes:
     A byte that is no text becomes the escape of a lone surrogate (``\\udcff`` for 0xFF), so that only the
     record that holds it need be rejected.
     """
-    body = response.body
-    if body.startswith(codecs.BOM_UTF8):
-        body, name = body[3:], "utf-8"
-    elif body[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\0" in body[:4]:
-        name = json.detect_encoding(body)
-    else:
-        name = encoding or charset(response)
-    if name in ("utf-8", "ascii", "utf-8-sig"):
+    body, name = _encoding(response, encoding)
+    if name in ("utf-8", "ascii"):
         if body.isascii():
             return body
-        try:
+        with suppress(UnicodeDecodeError):
             body.decode()
-        except UnicodeDecodeError:
-            return body.decode("utf-8", "surrogateescape").encode("utf-8", "backslashreplace")
-        return body
+            return body
+    return characters(response, encoding).encode("utf-8", "backslashreplace")
+
+
+def characters(response: Response, encoding: str | None = None) -> str:
+    """The body as text; a byte that is no text becomes a lone surrogate (U+DCFF for 0xFF)."""
+    body, name = _encoding(response, encoding)
+    if name == "ascii":
+        name = "utf-8"
     try:
-        return body.decode(name, "replace" if name.startswith("utf-") else "surrogateescape").encode(
-            "utf-8", "backslashreplace"
-        )
+        return body.decode(name, "surrogatepass" if name.startswith(("utf-16", "utf-32")) else "surrogateescape")
     except (LookupError, UnicodeError) as error:
         raise DecodeError(
             f"the body cannot be read as {name}: {error}", hint="the content type names an encoding that is not text"
         ) from None
+
+
+def _encoding(response: Response, encoding: str | None) -> tuple[bytes, str]:
+    """The body without a byte order mark, and the name of its encoding; a mark says more than a header."""
+    body = response.body
+    if body.startswith(codecs.BOM_UTF8):
+        return body[3:], "utf-8"
+    if body[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or (encoding is None and b"\0" in body[:4]):
+        return body, json.detect_encoding(body)
+    return body, encoding or charset(response)
 
 
 def refuse_html(response: Response) -> None:

@@ -44,8 +44,10 @@ class Paged(Paginator):
 
     def total(self, answer: Answer) -> int | None:
         if self.total_header is not None:
-            return whole(answer.response.header(self.total_header))
-        return whole(self._value(answer, self.total_path))
+            total = whole(answer.response.header(self.total_header))
+        else:
+            total = whole(self._value(answer, self.total_path))
+        return total or (None if answer.seen else total)  # 0 beside records means "not counted"
 
     @property
     def _place(self) -> str:
