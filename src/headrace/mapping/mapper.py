@@ -1,0 +1,121 @@
+"""Pages in, batches out: the one entrance of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.core.contracts import Limits
+from headrace.core.errors import InputError
+from headrace.core.tables import Batch, Rejected, SchemaChange, TableSpec
+from headrace.core.templates import Lookup, render_tree
+from headrace.core.types import ColumnType
+from headrace.mapping import slow
+from headrace.mapping.cells import Cell, Moment, Unfit, from_python, iso_of
+from headrace.mapping.config import Table
+from headrace.mapping.plan import TablePlan, TableState, table_plan, table_state
+from headrace.mapping.rows import batch, null_key
+from headrace.mapping.slow import Page, Rejections
+from headrace.mapping.spec import table_specs
+from headrace.mapping.walk import texts
+from headrace.mapping.where import tests
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What one page became. ``count`` is its records; ``changes`` are columns that are new or wider."""
+
+    batches: tuple[Batch, ...]
+    rejected: tuple[Rejected, ...]
+    changes: tuple[SchemaChange, ...]
+    count: int
+
+
+class Mapper:
+    """Turns the pages of one step into batches; called from one thread, pages in commit order.
+
+    ``known`` has the column types that each table has in the destination, by folded name. ``lookup``
+    gives the ``{variables}`` and is asked again for each page; ``{fetched_at}`` is the page's own.
+    The only state is the types of the columns, so the same pages in the same order give the same
+    batches. Raises PipelineFileError for tables that contradict themselves.
+    """
+
+    def __init__(
+        self,
+        tables: Sequence[Table],
+        *,
+        known: Mapping[str, Mapping[str, ColumnType]],
+        limits: Limits,
+        lookup: Lookup,
+        fold: Callable[[str], str] = str,
+    ) -> None:
+        self.specs: tuple[TableSpec, ...] = table_specs(tables, fold)
+        self._limits = limits
+        self._lookup = lookup
+        self._plans = [table_plan(t, spec, fold, limits) for t, spec in zip(tables, self.specs, strict=True)]
+        self._states = [table_state(p, known.get(p.spec.name, {}), fold, limits) for p in self._plans]
+        self._reported = [dict(known.get(p.spec.name, {})) for p in self._plans]
+
+    def map(self, records: bytes, *, page_id: int, fetched_at: int) -> Mapped:
+        """The batches of one page. ``records`` is the text of a JSON array; ``fetched_at`` is in
+        microseconds since 1970. Raises AnswerError under ``contract: freeze``."""
+        raws = texts(records)
+        batches: list[Batch] = []
+        rejected: list[Rejected] = []
+        changes: list[SchemaChange] = []
+        for at, plan in enumerate(self._plans):
+            page = self._page(plan, page_id, fetched_at)
+            state = self._states[at].copy()
+            columns, rejections = slow.read(plan, state, enumerate(raws), page)
+            made, keyless = batch(plan, state, columns, page_id)
+            for record, column in keyless.items():
+                rejections.add(record, Unfit(null_key([column]), column))
+            if made is not None:
+                batches.append(made)
+                state.established = True
+            rejected += _rejected(plan, rejections, raws, page_id)
+            changes += self._changes(at, state, page_id)
+            self._states[at] = state
+        return Mapped(tuple(batches), tuple(rejected), tuple(changes), len(raws))
+
+    def _page(self, plan: TablePlan, page_id: int, fetched_at: int) -> Page:
+        lookup = _with_time(self._lookup, fetched_at)
+        constants: dict[str, Cell] = {}
+        for column in plan.columns:
+            if column.constant:
+                try:
+                    cell = from_python(_rendered(column.value, lookup, fetched_at))
+                    constants[column.name] = column.complete(cell, self._limits)
+                except Unfit as unfit:
+                    raise InputError(unfit.reason, place=f"table {plan.spec.name!r}") from None
+        return Page(page_id, self._limits, constants, tests(plan.where, lookup))
+
+    def _changes(self, at: int, state: TableState, page_id: int) -> list[SchemaChange]:
+        spec, reported = self.specs[at], self._reported[at]
+        found = []
+        for name, column in state.types.items():
+            before = reported.get(name)
+            expected = spec.columns.get(name, None) or "untyped"
+            as_declared = before is None and (name in spec.columns or name in spec.hidden) and column == expected
+            if column != before and not as_declared and name not in spec.hidden:
+                found.append(SchemaChange(spec.name, name, before, column, page_id))
+            reported[name] = column
+        return found
+
+
+def _with_time(lookup: Lookup, fetched_at: int) -> Lookup:
+    return lambda name: iso_of(fetched_at) if name == "fetched_at" else lookup(name)
+
+
+def _rendered(value: Any, lookup: Lookup, fetched_at: int) -> Any:
+    return Moment(fetched_at) if value == "{fetched_at}" else render_tree(value, lookup)
+
+
+def _rejected(plan: TablePlan, rejections: Rejections, raws: Sequence[bytes], page_id: int) -> list[Rejected]:
+    found = []
+    for record, unfit in sorted(rejections.first.items()):
+        more = rejections.more.get(record, 0)
+        reason = f"{unfit.reason} (and {more} more of its rows)" if more else unfit.reason
+        found.append(Rejected(plan.spec.name, page_id, record, reason, unfit.column, raws[record]))
+    return found

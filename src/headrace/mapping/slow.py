@@ -1,0 +1,166 @@
+"""The reference: one table's rows record by record, every value by its own text.
+
+Defines what is right; the compiled path must give the same batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from headrace.core.contracts import Limits
+from headrace.core.errors import AnswerError
+from headrace.core.paths import Path
+from headrace.core.types import ColumnType, widen
+from headrace.mapping.arrow import array
+from headrace.mapping.cells import Cell, Json, Unfit, plain, shown
+from headrace.mapping.coerce import check, type_of
+from headrace.mapping.plan import ColumnPlan, TablePlan, TableState
+from headrace.mapping.rows import Columns, null_key
+from headrace.mapping.walk import Element, Node, elements, readable
+from headrace.mapping.where import Test
+
+
+@dataclass
+class Page:
+    """What a page's rows depend on beside its records."""
+
+    page_id: int
+    limits: Limits
+    constants: Mapping[str, Cell]
+    tests: list[tuple[Path, Test]]
+
+
+@dataclass
+class Rejections:
+    """Records with a row that could not be stored: the first reason, and how many more rows."""
+
+    first: dict[int, Unfit] = field(default_factory=dict)
+    more: dict[int, int] = field(default_factory=dict)
+
+    def add(self, record: int, unfit: Unfit) -> None:
+        if self.first.setdefault(record, unfit) is not unfit:
+            self.more[record] = self.more.get(record, 0) + 1
+
+
+def read(
+    plan: TablePlan, state: TableState, records: Iterable[tuple[int, bytes]], page: Page
+) -> tuple[Columns, Rejections]:
+    """The rows of ``records`` (index, text); brings the types of ``state`` up to date.
+
+    A row that cannot be stored is left out alone. Raises AnswerError under ``contract: freeze``.
+    """
+    rows: list[dict[str, Cell]] = []
+    places: list[int] = []
+    rejections = Rejections()
+    for index, raw in records:
+        try:
+            readable(raw)
+            found = list(elements(Node(raw), plan.each))
+        except Unfit as unfit:
+            rejections.add(index, unfit)
+            continue
+        for element in found:
+            try:
+                if _passes(element, page):
+                    row = _row(plan, state, element, page)
+                    _evolve(plan, state, row, page)
+                    rows.append(row)
+                    places.append(index)
+            except Unfit as unfit:
+                rejections.add(index, unfit)
+    arrays = {name: array((row.get(name) for row in rows), column) for name, column in state.types.items()}
+
+    def values(name: str) -> list[Any]:
+        return [plain(row.get(name)) for row in rows]
+
+    return Columns(arrays, places, values), rejections
+
+
+def _passes(element: Element, page: Page) -> bool:
+    return all(test([node.cell() for node in element.all(path)]) for path, test in page.tests)
+
+
+def _row(plan: TablePlan, state: TableState, element: Element, page: Page) -> dict[str, Cell]:
+    inside = element.node.children
+    if not isinstance(inside, dict):
+        fits = plan.takes_scalars or (plan.takes_lists and isinstance(inside, list))
+        if not fits:
+            what = "record" if plan.each is None else "element"
+            raise Unfit(f"the {what} is not an object: {shown(element.node.cell())}")
+    row: dict[str, Cell] = {}
+    if plan.spec.open_ended:
+        assert isinstance(inside, dict)
+        for original, node in inside.items():
+            column = _field_column(plan, state, original)
+            cell = node.cell()
+            check(cell, page.limits, column)
+            row[column] = cell
+    for column_plan in plan.columns:
+        if column_plan.constant:
+            row[column_plan.name] = page.constants[column_plan.name]
+        else:
+            row[column_plan.name] = column_plan.complete(_origin(column_plan, element), page.limits)
+    missing = [name for name in plan.spec.key if row.get(name) is None]
+    if missing:
+        raise Unfit(null_key(missing[:1]), missing[0])
+    return row
+
+
+def _field_column(plan: TablePlan, state: TableState, original: str) -> str:
+    column = state.names.column(original)
+    if plan.max_columns is not None and column not in state.types and len(state.types) >= plan.max_columns:
+        raise Unfit(
+            f"field {original!r} would be column {len(state.types) + 1}; this destination takes {plan.max_columns}",
+            column,
+        )
+    return column
+
+
+def _origin(column: ColumnPlan, element: Element) -> Cell:
+    if column.key is not None:
+        return element.keys[column.key - 1]
+    for path in column.paths:
+        node = element.at(path)
+        if node is not None and not node.is_null:
+            exact = column.declared == "json" and not column.functions
+            return Json(node.raw.decode()) if exact else node.cell()
+    return None
+
+
+def _evolve(plan: TablePlan, state: TableState, row: Mapping[str, Cell], page: Page) -> None:
+    """Take the row's types into the state, or none of them."""
+    declared = {column.name: column.declared for column in plan.columns}
+    fresh: dict[str, ColumnType] = {}
+    for name, cell in row.items():
+        before = state.types.get(name)
+        found: ColumnType = "untyped" if cell is None else type_of(cell, declared.get(name))
+        after = widen(before or "untyped", found)
+        if after == before:
+            continue
+        if plan.contract != "evolve":
+            _refuse(plan, state, name, before, after, cell, page)
+        fresh[name] = after
+    state.types.update(fresh)
+    if plan.spec.open_ended:
+        own = set(row)
+        for original, column in state.names.columns.items():
+            if column in own and original not in state.fields:
+                state.fields[original] = column
+
+
+def _refuse(
+    plan: TablePlan, state: TableState, name: str, before: ColumnType | None, after: ColumnType, cell: Cell, page: Page
+) -> None:
+    if before == "untyped" or (before is None and not state.established):
+        return
+    change = f"would widen from {before} to {after}" if before else f"is new ({after})"
+    reason = f"column {name!r} {change} for {shown(cell)}"
+    if plan.contract == "quarantine":
+        raise Unfit(f"{reason}; the table's contract is quarantine", name)
+    raise AnswerError(
+        f"table {plan.spec.name!r}, page {page.page_id}: {reason}, which its contract forbids",
+        hint=f"declare the column (columns: {{{name}: ...}}), or set contract: evolve or quarantine",
+        place=plan.spec.name,
+    )
