@@ -75,7 +75,8 @@ class Response:
     """An answer whose body is complete and unpacked (``Content-Encoding`` undone).
 
     ``url`` shows no secret; ``fetched_at`` is wall time in microseconds; ``headers`` keep their order,
-    names in lower case. ``from_cache`` says that no request was made for it.
+    names in lower case. ``from_cache`` says that no request was made for it, ``masked`` how many times a
+    secret was struck out of the body.
     """
 
     status: int
