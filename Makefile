@@ -12,10 +12,10 @@ UV := $(shell command -v uv 2>/dev/null)
 	@echo "Setting up .venv (once) ..."
 ifneq ($(UV),)
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 else
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
 	@touch $@
 
@@ -40,7 +40,7 @@ docs: .venv/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site
 
 bench: .venv/.dev  ## Headrace beside curl + read_json and dlt; ends with lines `figure value`
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py $(ARGS)
 
 lock:
 	uv pip compile pyproject.toml --all-extras --group dev --group docs --universal --generate-hashes --no-header --no-annotate --no-emit-index-url -q -o requirements.lock
