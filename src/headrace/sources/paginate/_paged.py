@@ -74,12 +74,10 @@ class Paged(Paginator):
     def _short(self, answer: Answer) -> bool:
         return self.stop_on_short and self.limit is not None and answer.count < self.limit
 
-    def _missing_records(self, answer: Answer) -> str | None:
-        """Says so when the API declared more records than came."""
+    def _all_seen(self, answer: Answer) -> bool:
+        """Whether all that the API declared has come."""
         total = self.total(answer)
-        if total is None or answer.seen >= total:
-            return None
-        return f"{answer.seen} records came, {total} were declared"
+        return total is not None and answer.seen >= total
 
 
 def whole(value: Any) -> int | None:

@@ -90,10 +90,8 @@ class CursorPages(Paged):
     def doubt(self, answer: Answer, at: Cursor) -> tuple[str, str] | None:
         if self.optional or self._more(answer) is False or self._short(answer) or not answer.count:
             return None
-        if missing := self._missing_records(answer):
-            return missing, "leave out total_path and total_header if that number does not count these records"
         if self._found(answer) is not MISSING or self.total(answer) is not None:
-            return None  # null, "" or false: the API said so; or all that it declared has come
+            return None  # null, "" or false: the API said so; a declared total is compared by the crawl
         if self.more_path is not None:
             return f"neither a cursor nor '{self.more_path}' was there on the last page", "optional: true"
         if self._full(answer):
@@ -113,7 +111,7 @@ class CursorPages(Paged):
         path = parse(self.response_path)
         if any(isinstance(segment, int) for segment in path.segments):
             raise lost(answer, path, "response_path", "although there are records")
-        if answer.page_number == 1 and (self.total(answer) is None or self._missing_records(answer)):
+        if answer.page_number == 1 and not self._all_seen(answer):
             refuse_lost(answer, path, "response_path", full=self._full(answer))
 
     def _no_cursor(self, answer: Answer, reason: str) -> AnswerError:

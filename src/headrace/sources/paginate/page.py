@@ -45,17 +45,10 @@ class NumberedPages(Paged):
             return number if more else None
         if pages := self._pages(answer):
             return number if number - self.first < pages else None
-        if not answer.count:
-            return None
-        total = self.total(answer)
-        return None if total is not None and answer.seen >= total else number
+        return None if not answer.count or self._all_seen(answer) else number
 
     def ahead(self, at: Cursor) -> Cursor:
         return int(at) + 1
-
-    def doubt(self, answer: Answer, at: Cursor) -> tuple[str, str] | None:
-        missing = self._missing_records(answer)
-        return (missing, "leave out total_path and total_header if that number counts something else") if missing else None
 
     def _pages(self, answer: Answer) -> int | None:
         if self.pages_header is not None:
