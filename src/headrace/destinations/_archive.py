@@ -1,0 +1,88 @@
+"""Raw pages: packed, stored, read back and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import Any
+
+import pyarrow as pa
+import zstandard
+
+from headrace.core.errors import ArchiveMissing, DestinationError
+from headrace.core.tables import RawPage
+from headrace.core.types import ColumnType
+from headrace.destinations._connection import Connection
+from headrace.destinations._sql import quote
+
+_TYPES: dict[str, ColumnType] = {
+    "run_id": "string", "step": "string", "slice": "string", "page_number": "bigint", "fetched_at": "timestamp",
+    "url": "string", "status": "bigint", "headers": "string", "response_blob": "binary", "encoding": "string",
+    "sha256": "string", "size": "bigint", "masked": "bigint", "page_id": "bigint",
+}  # fmt: skip
+_CHUNK_BYTES = 4 << 20
+
+
+def store(db: Connection, pages: Sequence[RawPage]) -> None:
+    """Write the pages; a page that is there already is replaced."""
+    from headrace.destinations._rows import ARROW
+
+    compressor = zstandard.ZstdCompressor(level=1)
+    by_table: dict[str, dict[tuple[str, str, str, int], tuple[Any, ...]]] = {}
+    for page in pages:
+        packed = compressor.compress(page.body) if page.compression == "zstd" else page.body
+        place = (page.run_id, page.step, page.slice, page.page_number)
+        by_table.setdefault(page.table, {})[place] = (
+            *place, page.fetched_at, page.url, page.status, page.headers, packed, page.compression,
+            sha256(page.body).hexdigest(), len(page.body), page.masked, page.page_id,
+        )  # fmt: skip
+    schema = pa.schema([(name, ARROW[type]) for name, type in _TYPES.items()])
+    for table, found in sorted(by_table.items()):
+        columns = list(zip(*found.values(), strict=True))
+        rows = pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+        db.stage(rows, _TYPES)
+        db.do("raw_delete", table=quote(table))
+        names = ", ".join(map(quote, _TYPES))
+        db.do("insert_all", table=quote(table), columns=names)
+        db.unstage()
+
+
+def read(
+    db: Connection, table: str, *, run_id: str | None, page_number: int | None, page_id: int | None
+) -> Iterator[RawPage]:
+    """Pages in order of ``page_id``; a few megabytes of bodies are in memory at a time."""
+    given = {"run_id": run_id, "page_number": page_number, "page_id": page_id}
+    filters = {name: value for name, value in given.items() if value is not None}
+    condition = " AND ".join(f"{quote(name)} = ?" for name in filters) or "1 = 1"
+    params = list(filters.values())
+    sizes = db.do("raw_sizes", params, table=quote(table), condition=condition)
+    start = 0
+    while start < len(sizes):
+        end, total = start, 0
+        while end < len(sizes) and (total < _CHUNK_BYTES or sizes[end][0] == sizes[end - 1][0]):
+            total += int(sizes[end][1])
+            end += 1
+        bounds = [sizes[start][0], sizes[end - 1][0], *params]
+        for row in db.do("raw_read", bounds, table=quote(table), condition=condition):
+            yield _page(db, table, row)
+        start = end
+
+
+def _page(db: Connection, table: str, row: tuple[Any, ...]) -> RawPage:
+    run, step, slice, number, identifier, fetched, url, status, headers, blob, masked, encoding, digest = row
+    place = f"{table}, run {run}, step {step}{f', slice {slice}' if slice else ''}, page {number}"
+    if blob is None:
+        raise ArchiveMissing(
+            "the body of this page was purged", place=place, hint="what is to be rebuilt must be fetched again"
+        )
+    try:
+        body = zstandard.ZstdDecompressor().decompress(bytes(blob)) if encoding == "zstd" else bytes(blob)
+    except zstandard.ZstdError as error:
+        raise DestinationError(f"the stored body cannot be unpacked: {error}", place=place) from error
+    if sha256(body).hexdigest() != digest:
+        raise DestinationError("the stored body does not match its SHA-256", place=place)
+    return RawPage(
+        table=table, run_id=run, step=step, slice=slice, page_number=number, page_id=identifier,
+        fetched_at=db.micros(fetched) or 0, url=url, status=status, headers=headers, body=body, masked=masked,
+        compression=encoding,
+    )  # fmt: skip

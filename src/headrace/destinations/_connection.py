@@ -1,0 +1,147 @@
+"""What differs between databases, as one small interface; everything else is written once on top of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from headrace.core import faults
+from headrace.core.types import ColumnType
+from headrace.destinations._sql import fill, quote, statements
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Row = tuple[Any, ...]
+STAGE = "headrace_batch"
+"""The temporary relation that holds a group's rows of one table."""
+
+
+class Connection(ABC):
+    """One database connection. Statements use ``?`` for values."""
+
+    dialect: ClassVar[str]
+    max_name: ClassVar[int | None] = None
+    unique_keys: ClassVar[bool] = True
+    """Keyed tables get a unique index."""
+
+    def __init__(self) -> None:
+        self.committing = False
+
+    def text(self, name: str, **identifiers: str) -> str:
+        """The statement ``name`` of this dialect."""
+        return fill(statements(self.dialect)[name], identifiers)
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """Execute one statement and give its rows."""
+        if self.committing:
+            faults.point("commit.sql")
+        return self.execute(sql, params)
+
+    def do(self, name: str, params: Sequence[Any] = (), **identifiers: str) -> list[Row]:
+        """Execute the statement ``name``; an empty one is a no-op."""
+        sql = self.text(name, **identifiers)
+        return self.run(sql, params) if sql else []
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Insert plain rows, many to a statement."""
+        head = f"INSERT INTO {quote(table)} ({', '.join(quote(c) for c in columns)}) VALUES "
+        one = "(" + ", ".join("?" * len(columns)) + ")"
+        step = max(1, 900 // len(columns))
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
+            self.run(head + ", ".join([one] * len(part)), [value for row in part for value in row])
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of the block or nothing."""
+        self.begin()
+        try:
+            yield
+        except BaseException:
+            self.rollback()
+            raise
+        self.commit()
+
+    @abstractmethod
+    def execute(self, sql: str, params: Sequence[Any]) -> list[Row]: ...
+    @abstractmethod
+    def begin(self) -> None: ...
+    @abstractmethod
+    def commit(self) -> None: ...
+    @abstractmethod
+    def rollback(self) -> None:
+        """End the transaction, if there still is one; does not raise."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    @abstractmethod
+    def sql_type(self, type: ColumnType) -> str: ...
+    @abstractmethod
+    def read_type(self, sql_type: str) -> ColumnType:
+        """The type of a column that somebody else made."""
+
+    @abstractmethod
+    def time(self, micros: int | None) -> Any:
+        """A moment (microseconds since 1970 UTC) as a value to bind."""
+
+    @abstractmethod
+    def micros(self, value: Any) -> int | None:
+        """:meth:`time` backwards."""
+
+    @abstractmethod
+    def physical(self, table: str) -> dict[str, str]:
+        """The columns and SQL types of a table; empty when there is none."""
+
+    @abstractmethod
+    def stage(self, rows: pa.Table, types: Mapping[str, ColumnType]) -> None:
+        """Make ``rows`` readable as the relation :data:`STAGE`."""
+
+    @abstractmethod
+    def unstage(self) -> None: ...
+
+    @abstractmethod
+    def is_data_error(self, error: BaseException) -> bool:
+        """The database refused a value, not the statement or the moment."""
+
+    @abstractmethod
+    def query(self, sql: str, params: Sequence[Any]) -> Iterator[pa.RecordBatch]: ...
+
+    def alter_type(self, table: str, column: str, before: ColumnType, after: ColumnType) -> None:
+        """Give a column a wider type, keeping its values."""
+        new = self.sql_type(after)
+        if new != self.sql_type(before):
+            using = self.text(f"{before}_as_text" if before in ("decimal", "timestamp") else "cast",
+                              column=quote(column), type=new)  # fmt: skip
+            self.do("alter_type", table=quote(table), column=quote(column), type=new, using=using)
+
+    def keep(self, sql: str, columns: Sequence[str]) -> None:
+        """``missing: keep`` before rows are replaced: make the staged rows what ``sql`` selects."""
+
+    def comparable(self, expression: str, type: ColumnType) -> str:
+        """``expression`` in a form that the database can compare."""
+        return expression
+
+    def safe_text(self, text: str) -> str:
+        """``text`` without what the database cannot store."""
+        return text.encode("utf-8", "backslashreplace").decode()
+
+    def lock_schema(self) -> None:
+        """Keep other sessions from changing the schema until this transaction ends."""
+
+    def lock_table(self, table: str) -> None:
+        """Keep other writers off ``table`` until this transaction ends."""
+
+    def bulk(self, table: str, rows: pa.Table, types: Mapping[str, ColumnType]) -> None:
+        """Insert Arrow rows into an engine table whose columns are named alike."""
+        self.stage(rows, types)
+        columns = ", ".join(quote(c) for c in rows.column_names)
+        self.run(f"INSERT INTO {quote(table)} ({columns}) SELECT {columns} FROM {STAGE}")
+        self.unstage()
+
+    def vacuum(self) -> None:
+        """Give deleted bytes back."""
+        self.do("vacuum")

@@ -1,0 +1,112 @@
+"""The end of a step: staged tables take their place, and absence is counted, guarded and marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from headrace.core.tables import PAGE, RECORD, Finish, Removals
+from headrace.core.types import ColumnType
+from headrace.destinations._connection import Connection
+from headrace.destinations._layout import Layout
+from headrace.destinations._sql import quote
+from headrace.destinations._tables import Tables
+
+
+class Finisher:
+    """Applies one :class:`Finish` inside the commit's transaction."""
+
+    def __init__(self, db: Connection, tables: Tables, run_id: str) -> None:
+        self.db, self.tables, self.run_id = db, tables, run_id
+
+    def finish(
+        self, finish: Finish, layout: Callable[[str], Layout], have: Mapping[str, Mapping[str, ColumnType]]
+    ) -> list[Removals]:
+        found = []
+        for name in finish.tables:
+            table = layout(name)
+            write = table.spec.write
+            if write == "replace":
+                self._exchange(table, have[table.name], complete=finish.complete)
+            elif finish.complete and write == "sync":
+                self._sync(table, have[table.name])
+            elif finish.complete and table.has_views:
+                found += self._absences(table, finish)
+        return found
+
+    def _exchange(self, layout: Layout, have: Mapping[str, ColumnType], *, complete: bool) -> None:
+        db = self.db
+        staging = layout.replace_staging(self.run_id)
+        if complete:
+            self.tables.replace_staging(layout, self.run_id, have)
+            columns = [*have, *((PAGE, RECORD) if layout.spec.provenance else ())]
+            db.lock_table(layout.name)
+            db.do("empty_table", table=quote(layout.name))
+            db.do("copy_table", table=quote(layout.name), columns=", ".join(quote(c) for c in columns),
+                  source=quote(staging))  # fmt: skip
+        db.do("drop_table", table=quote(staging))
+
+    def _sync(self, layout: Layout, have: Mapping[str, ColumnType]) -> None:
+        db, spec = self.db, layout.spec
+        staging = self.tables.sync_staging(layout, self.run_id, have)
+        staged = [name for name in db.physical(staging) if name in have or name in (PAGE, RECORD)]
+        values = [name for name in staged if name not in spec.key]
+
+        def differs(column: str) -> str:
+            left, right = (db.comparable(f"{a}.{quote(column)}", have.get(column, "bigint")) for a in ("t", "s"))
+            return f"{left} IS DISTINCT FROM {right}"
+
+        if spec.hash_column:
+            changed = differs(spec.hash_column)
+        else:
+            compared = [c for c in values if c not in spec.hash_without and c not in (PAGE, RECORD)]
+            changed = " OR ".join(map(differs, compared)) or "1 = 0"
+        match = layout.equal("t", "s")
+        sets = {column: f"s.{quote(column)}" for column in values}
+        params: list[object] = []
+        flags: dict[str, list[tuple[str, object]]] = {}
+        for column, updates in sorted(spec.on_change.items(), key=lambda item: item[0] == ""):
+            for name, value in updates.items():
+                flags.setdefault(name, []).append((differs(column) if column else "1 = 1", value))
+        for name, cases in flags.items():
+            type = db.sql_type(have[name])
+            whens = " ".join(f"WHEN {condition} THEN CAST(? AS {type})" for condition, _ in cases)
+            sets[name] = f"CASE {whens} ELSE t.{quote(name)} END"
+            params += [value for _, value in cases]
+        db.lock_table(layout.name)
+        if sets:
+            db.do("sync_update", params, table=quote(layout.name), staging=quote(staging), match=match,
+                  sets=", ".join(f"{quote(c)} = {e}" for c, e in sets.items()), changed=f"({changed})")  # fmt: skip
+        more = {c: v for c, v in spec.on_insert.items() if c in have}
+        db.do("sync_insert", list(more.values()), table=quote(layout.name), staging=quote(staging), match=match,
+              columns=", ".join(quote(c) for c in staged), staged=", ".join(f"s.{quote(c)}" for c in staged),
+              more="".join(f", {quote(c)}" for c in more),
+              values="".join(f", CAST(? AS {db.sql_type(have[c])})" for c in more))  # fmt: skip
+
+    def _absences(self, layout: Layout, finish: Finish) -> list[Removals]:
+        db, spec, seen = self.db, layout.spec, quote(layout.seen)
+        db.lock_table(layout.seen)
+        db.do("miss", (finish.scope, self.run_id), seen=seen)
+        after = spec.removed_after
+        known, missing = map(int, db.do("count_missing", (self.run_id, after, finish.scope), seen=seen)[0])
+        if not missing:
+            return []
+        held = missing > spec.removed_share * known
+        if not held:
+            mark_removed(db, layout, finish.scope, self.run_id, after, finish.at)
+        found = Removals(layout.spec.name, finish.scope, self.run_id, missing, known, "held" if held else "applied",
+                         finish.at)  # fmt: skip
+        db.insert("headrace_removals",
+                  ("table", "scope", "run_id", "missing", "known", "status", "found_at", "removed_after", "disposition"),
+                  [(found.table, found.scope, found.run_id, missing, known, found.status, db.time(finish.at), after,
+                    spec.write)])  # fmt: skip
+        return [found]
+
+
+def mark_removed(db: Connection, layout: Layout, scope: str, run_id: str, after: int, at: int) -> None:
+    """Mark what the run ``run_id`` did not see; scd2: close what no scope has any more."""
+    when = db.time(at)
+    db.do("mark_removed", (when, run_id, scope, run_id, after), seen=quote(layout.seen))
+    if layout.spec.write == "scd2":
+        keys = ", ".join(quote(k) for k in layout.spec.key)
+        db.do("close_absent", (when, when), table=quote(layout.name), keys=keys, seen=quote(layout.seen),
+              seen_keys=layout.seen_keys)  # fmt: skip

@@ -1,0 +1,143 @@
+"""A group's Arrow rows before they are written: put together, one per key, in the table's types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.core.tables import PAGE, RECORD, Batch
+from headrace.core.types import ColumnType
+
+ARROW: Mapping[ColumnType, pa.DataType] = {
+    "untyped": pa.string(), "bool": pa.bool_(), "int": pa.int64(), "bigint": pa.int64(),
+    "decimal": pa.decimal128(38, 9), "float": pa.float64(), "string": pa.string(), "json": pa.string(),
+    "timestamp": pa.timestamp("us", "UTC"), "date": pa.date32(), "binary": pa.binary(),
+}  # fmt: skip
+
+
+def gather(batches: Sequence[Batch]) -> dict[str, tuple[pa.Table, dict[str, ColumnType]]]:
+    """Each table's rows of the group as one Arrow table, and their types."""
+    parts: dict[str, list[pa.RecordBatch]] = {}
+    types: dict[str, dict[str, ColumnType]] = {}
+    for batch in batches:
+        if batch.rows.num_rows:
+            parts.setdefault(batch.table, []).append(batch.rows)
+            types.setdefault(batch.table, {}).update(batch.types)
+    found = {}
+    for table, rows in parts.items():
+        if all(part.schema.equals(rows[0].schema) for part in rows):
+            whole = pa.Table.from_batches(rows)
+        else:
+            whole = pa.concat_tables([pa.Table.from_batches([part]) for part in rows], promote_options="default")
+        found[table] = whole, {name: types[table][name] for name in whole.column_names if name in types[table]}
+    return found
+
+
+def keys_of(rows: pa.Table, key: Sequence[str]) -> list[Any]:
+    """The key of each row, in a form that can be compared and hashed."""
+    columns = [rows.column(name).to_pylist() for name in key]
+    return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
+
+
+def versions(rows: pa.Table) -> list[tuple[int, int]]:
+    return list(zip(rows.column(PAGE).to_pylist(), rows.column(RECORD).to_pylist(), strict=True))
+
+
+def _unique(rows: pa.Table, key: Sequence[str]) -> bool:
+    narrow = rows.select(list(key))
+    return bool(narrow.group_by(list(key), use_threads=False).aggregate([]).num_rows == rows.num_rows)
+
+
+def first_of_each(rows: pa.Table, key: Sequence[str]) -> pa.Table:
+    """The row of the least version for each key."""
+    return _one_of_each(rows, key, least=True, keep=False)
+
+
+def last_of_each(rows: pa.Table, key: Sequence[str], *, keep: bool) -> pa.Table:
+    """The row of the greatest version for each key; with ``keep``, its nulls filled from the others,
+    the greatest first."""
+    return _one_of_each(rows, key, least=False, keep=keep)
+
+
+def _one_of_each(rows: pa.Table, key: Sequence[str], *, least: bool, keep: bool) -> pa.Table:
+    if _unique(rows, key):
+        return rows
+    version = versions(rows)
+    of_key: dict[Any, list[int]] = {}
+    for index, value in enumerate(keys_of(rows, key)):
+        of_key.setdefault(value, []).append(index)
+    ranked = [sorted(found, key=version.__getitem__, reverse=not least) for found in of_key.values()]
+    chosen = rows.take(pa.array([found[0] for found in ranked], pa.int64()))
+    if not keep:
+        return chosen
+    for depth in range(1, max(map(len, ranked))):
+        other = rows.take(pa.array([found[min(depth, len(found) - 1)] for found in ranked], pa.int64()))
+        for at, name in enumerate(rows.column_names):
+            chosen = chosen.set_column(at, rows.schema.field(name), pc.coalesce(chosen.column(name), other.column(name)))
+    return chosen
+
+
+def decimal_text(value: Any) -> str | None:
+    """A decimal as plain digits, without the zeros that its scale adds."""
+    if value is None:
+        return None
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def time_text(value: Any) -> str | None:
+    """A UTC datetime as fixed-width ISO 8601, so that texts sort as times do."""
+    return None if value is None else value.strftime("%Y-%m-%dT%H:%M:%S.%f").rjust(26, "0") + "Z"
+
+
+def _as_text(column: pa.ChunkedArray, before: ColumnType) -> pa.Array:
+    if before in ("string", "json", "untyped"):
+        return column.cast(pa.string())
+    values = column.to_pylist()
+    if before == "decimal":
+        return pa.array([decimal_text(v) for v in values], pa.string())
+    if before == "timestamp":
+        return pa.array([time_text(v) for v in values], pa.string())
+    if before == "bool":
+        return pa.array([None if v is None else "true" if v else "false" for v in values], pa.string())
+    if before == "binary":
+        return pa.array([None if v is None else v.hex() for v in values], pa.string())
+    return pa.array([None if v is None else str(v) for v in values], pa.string())
+
+
+def conform(rows: pa.Table, have: Mapping[str, ColumnType], want: Mapping[str, ColumnType]) -> pa.Table:
+    """``rows`` with each column in the type that the table has by now (never a narrower one)."""
+    for name, after in want.items():
+        before = have.get(name)
+        if before is None or before == after or ARROW[before] == ARROW[after]:
+            continue
+        at = rows.schema.get_field_index(name)
+        column = rows.column(name)
+        if before == "untyped":
+            new: Any = pa.nulls(rows.num_rows, ARROW[after])
+        elif after in ("string", "json", "untyped"):
+            new = _as_text(column, before)
+        else:
+            new = column.cast(ARROW[after])
+        rows = rows.set_column(at, pa.field(name, ARROW[after]), new)
+    return rows
+
+
+def row_as_json(rows: pa.Table, index: int) -> bytes:
+    """One row for the eye, as the raw form of a record that only the database refused."""
+    row = rows.slice(index, 1)
+    found: dict[str, str] = {}
+    for name in row.column_names:
+        column = row.column(name)
+        if pa.types.is_string(column.type):
+            value = column.cast(pa.binary()).to_pylist()[0]
+            value = None if value is None else value.decode("utf-8", "backslashreplace")
+        else:
+            value = column.to_pylist()[0]
+        if value is not None and name not in (PAGE, RECORD):
+            found[name] = value if isinstance(value, int | float | bool | str) else str(value)
+    return json.dumps(found, ensure_ascii=False).encode("utf-8", "backslashreplace")

@@ -1,0 +1,156 @@
+"""What each disposition does with a group's rows of one table, inside the commit's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from headrace.core.tables import PAGE, RECORD
+from headrace.core.types import ColumnType
+from headrace.destinations._connection import Connection
+from headrace.destinations._layout import HASH, Layout
+from headrace.destinations._rows import conform, first_of_each, last_of_each
+from headrace.destinations._scd2 import write_history
+from headrace.destinations._sql import quote
+from headrace.destinations._tables import Tables
+
+Types = Mapping[str, ColumnType]
+
+
+class Writer:
+    """Writes the rows of one run's commit."""
+
+    def __init__(self, db: Connection, tables: Tables, run_id: str, scope: str) -> None:
+        self.db, self.tables, self.run_id, self.scope = db, tables, run_id, scope
+
+    def write(self, layout: Layout, rows: pa.Table, types: Types, have: Types) -> None:
+        """``have``: the table's types by now."""
+        spec = layout.spec
+        if layout.has_seen or spec.write != "append":
+            self.db.lock_table(layout.seen if layout.has_seen else layout.name)
+        wanted = {name: have.get(name, types[name]) for name in types}
+        rows = conform(rows, types, wanted)
+        if spec.write == "scd2":
+            write_history(self.db, layout, rows, wanted, self.run_id, self.scope)
+        elif spec.write == "append":
+            self._append(layout, rows, wanted)
+        elif spec.write == "merge":
+            self._merge(layout, layout.name, rows, wanted)
+        elif spec.write == "replace":
+            self._merge(layout, self.tables.replace_staging(layout, self.run_id, have), rows, wanted)
+        else:
+            self._merge(layout, self.tables.sync_staging(layout, self.run_id, have), rows, wanted)
+
+    def _columns(self, layout: Layout, rows: pa.Table, target: str) -> list[str]:
+        """The batch's columns that the target has."""
+        hidden = set(layout.spec.hidden) | {HASH}
+        in_table = layout.spec.provenance or (target != layout.name and layout.spec.write == "replace")
+        if not in_table:
+            hidden |= {PAGE, RECORD}
+        return [name for name in rows.column_names if name not in hidden]
+
+    def _append(self, layout: Layout, rows: pa.Table, types: Types) -> None:
+        db, spec = self.db, layout.spec
+        if spec.key:
+            rows = first_of_each(rows, spec.key)
+        columns = ", ".join(quote(c) for c in self._columns(layout, rows, layout.name))
+        db.stage(rows, types)
+        if not spec.key:
+            db.do("insert_all", table=quote(layout.name), columns=columns)
+        else:
+            self._known(layout, layout.name, rows)
+            db.do("drop_pick")
+            db.do("create_pick_absent", batch_keys_as=layout.keys_as("b"), match_old=layout.old("b"))
+            db.do("insert_picked", table=quote(layout.name), columns=columns, batch_keys=layout.keys("b"),
+                  pick_keys=layout.pick_keys)  # fmt: skip
+            if layout.has_seen:
+                self._renew(layout, rows)
+        db.unstage()
+
+    def _merge(self, layout: Layout, target: str, rows: pa.Table, types: Types) -> None:
+        """Into ``target``: the table, or the staging table that stands for it."""
+        db, spec = self.db, layout.spec
+        keep = spec.missing == "keep" and spec.write == "merge"
+        if spec.key:
+            rows = last_of_each(rows, spec.key, keep=keep)
+        names = self._columns(layout, rows, target)
+        columns = ", ".join(quote(c) for c in names)
+        db.stage(rows, types)
+        if not spec.key:
+            db.do("insert_all", table=quote(target), columns=columns)
+            db.unstage()
+            return
+        known = self._known(layout, target, rows)
+        if not known:
+            db.do("insert_all", table=quote(target), columns=columns)
+        else:
+            hashed = self._hash(layout, rows) if spec.write == "merge" else "NULL"
+            changed = f"(o.row_hash IS NULL OR o.row_hash <> {hashed})" if hashed != "NULL" else "(1 = 1)"
+            db.do("drop_pick")
+            db.do("create_pick", batch_keys_as=layout.keys_as("b"), match_old=layout.old("b"), changed=changed)
+            values = [c for c in names if c not in spec.key]
+            if keep:
+                self._fill(layout, target, values)
+            self._replace_picked(layout, target, names, keep=keep)
+        if layout.has_seen:
+            self._renew(layout, rows, known=known)
+        db.unstage()
+
+    def _replace_picked(self, layout: Layout, target: str, names: list[str], *, keep: bool) -> None:
+        db = self.db
+        match, key = layout.equal("t", "b"), layout.spec.key
+        if keep:
+            kept = [
+                f"coalesce(b.{quote(c)}, t.{quote(c)}) AS {quote(c)}" if c not in key else f"b.{quote(c)}" for c in names
+            ]
+            db.keep(db.text("kept_rows", kept=", ".join(kept), table=quote(target), match_table=match), names)
+        db.do("merge_delete", table=quote(target), keys=", ".join(quote(k) for k in key), pick_keys=layout.pick_keys)
+        db.do("insert_picked", table=quote(target), columns=", ".join(quote(c) for c in names),
+              batch_keys=layout.keys("b"), pick_keys=layout.pick_keys)  # fmt: skip
+
+    def _fill(self, layout: Layout, target: str, values: list[str]) -> None:
+        """A late row does not overwrite, but where the stored row has null, it knows better."""
+        values = [c for c in values if c not in (PAGE, RECORD)]
+        if values:
+            sets = ", ".join(f"{quote(c)} = coalesce(t.{quote(c)}, b.{quote(c)})" for c in values)
+            self.db.do("fill_nulls", table=quote(target), sets=sets, match_table=layout.equal("t", "b"),
+                       batch_keys=layout.keys("b"), pick_keys=layout.pick_keys)  # fmt: skip
+
+    def _known(self, layout: Layout, target: str, rows: pa.Table) -> int:
+        """Collect what is known of the batch's keys in ``headrace_old``; how many there are."""
+        db, spec = self.db, layout.spec
+        db.do("drop_old")
+        if layout.has_seen and spec.write in ("merge", "append"):
+            db.do("create_old", keys_as=layout.keys_as("s", seen=True), keys=layout.seen_keys, seen=quote(layout.seen),
+                  batch_keys=layout.keys("b"))  # fmt: skip
+        elif layout.has_seen and spec.write == "sync":
+            db.do("create_old_of_run", keys_as=layout.keys_as("s", seen=True), keys=layout.seen_keys,
+                  staged=layout.keys("t"), seen=quote(layout.seen), table=quote(target),
+                  batch_keys=layout.keys("b"))  # fmt: skip
+        else:
+            stored = quote(spec.hash_column) if spec.hash_column else "NULL"
+            db.do("create_old_of_table", keys_as=layout.keys_as("s"), keys=layout.keys("s"), hash=stored,
+                  table=quote(target), batch_keys=layout.keys("b"))  # fmt: skip
+        return int(db.do("count_old")[0][0])
+
+    def _hash(self, layout: Layout, rows: pa.Table) -> str:
+        """The batch's column that holds the row's hash."""
+        for name in (HASH, layout.spec.hash_column):
+            if name and name in rows.column_names:
+                return f"b.{quote(name)}"
+        return "NULL"
+
+    def _renew(self, layout: Layout, rows: pa.Table, *, known: int = 1) -> None:
+        renew_seen(self.db, layout, self._hash(layout, rows), self.run_id, self.scope, known=bool(known))
+
+
+def renew_seen(db: Connection, layout: Layout, row_hash: str, run_id: str, scope: str, *, known: bool) -> None:
+    """Note that this scope has the batch's keys; ``headrace_old`` is what was known of them before."""
+    parts = {"seen": quote(layout.seen), "keys": layout.seen_keys, "batch_keys": layout.keys("b")}
+    if not known:
+        db.do("seen_insert_all", (scope, run_id), hash=row_hash, **parts)
+        return
+    db.do("seen_delete", (scope, scope), match_old=layout.old("b"), **parts)
+    db.do("seen_insert", (scope, run_id, scope), hash=row_hash, match_old=layout.old("b"), **parts)
+    db.do("seen_touch", (run_id, scope, run_id), **parts)

@@ -1,0 +1,172 @@
+"""DuckDB: one file, held by one process at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from headrace.core.contracts import Capabilities, Destination
+from headrace.core.errors import CannotOpen, DestinationBusy, UsageError
+from headrace.core.types import ColumnType
+from headrace.destinations._connection import STAGE, Connection, Row
+from headrace.destinations._url import MEMORY, file_of, same_file, url_of
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from headrace.destinations._session import SqlSession
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TYPES: Mapping[ColumnType, str] = {
+    "untyped": "VARCHAR", "bool": "BOOLEAN", "int": "BIGINT", "bigint": "BIGINT", "decimal": "DECIMAL(38,9)",
+    "float": "DOUBLE", "string": "VARCHAR", "json": "JSON", "timestamp": "TIMESTAMP WITH TIME ZONE", "date": "DATE",
+    "binary": "BLOB",
+}  # fmt: skip
+_READ: Mapping[str, ColumnType] = {
+    "BOOLEAN": "bool", "TINYINT": "bigint", "SMALLINT": "bigint", "INTEGER": "bigint", "BIGINT": "bigint",
+    "DECIMAL(38,9)": "decimal", "FLOAT": "float", "DOUBLE": "float", "JSON": "json",
+    "TIMESTAMP WITH TIME ZONE": "timestamp", "DATE": "date", "BLOB": "binary",
+}  # fmt: skip
+_SETTINGS = (
+    "SET TimeZone = 'UTC'",
+    "SET memory_limit = '192MB'",
+    "SET checkpoint_threshold = '256MB'",
+    "SET python_enable_replacements = false",
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
+_HOLDER = re.compile(r"held in (.*?) \(PID (\d+)\)")
+
+
+class DuckDBConnection(Connection):
+    """One connection; rows come in as registered Arrow tables."""
+
+    dialect: ClassVar[str] = "duckdb"
+    unique_keys: ClassVar[bool] = False
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        super().__init__()
+        self.connection = connection
+
+    def execute(self, sql: str, params: Sequence[Any]) -> list[Row]:
+        return self.connection.execute(sql, list(params)).fetchall()
+
+    def begin(self) -> None:
+        self.connection.execute("BEGIN")
+
+    def commit(self) -> None:
+        self.connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        with suppress(Exception):
+            self.connection.execute("ROLLBACK")
+        with suppress(Exception):
+            self.connection.unregister(STAGE)
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def sql_type(self, type: ColumnType) -> str:
+        return _TYPES[type]
+
+    def read_type(self, sql_type: str) -> ColumnType:
+        return _READ.get(sql_type, "string")
+
+    def time(self, micros: int | None) -> Any:
+        return None if micros is None else _EPOCH + timedelta(microseconds=micros)
+
+    def micros(self, value: Any) -> int | None:
+        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+
+    def physical(self, table: str) -> dict[str, str]:
+        return {str(name): str(type) for name, type in self.do("physical", (table,))}
+
+    def stage(self, rows: pa.Table, types: Mapping[str, ColumnType]) -> None:
+        self.connection.register(STAGE, rows)
+
+    def unstage(self) -> None:
+        self.connection.unregister(STAGE)
+
+    def keep(self, sql: str, columns: Sequence[str]) -> None:
+        kept = self.connection.sql(sql).to_arrow_table()
+        self.unstage()
+        self.connection.register(STAGE, kept)
+
+    def is_data_error(self, error: BaseException) -> bool:
+        import duckdb
+
+        return isinstance(error, duckdb.DataError | duckdb.IntegrityError | duckdb.InvalidInputException)
+
+    def query(self, sql: str, params: Sequence[Any]) -> Iterator[pa.RecordBatch]:
+        import duckdb
+
+        try:
+            found = duckdb.extract_statements(sql)
+        except duckdb.Error as error:
+            raise UsageError(str(error).strip()) from error
+        if len(found) != 1 or found[0].type != duckdb.StatementType.SELECT:
+            raise UsageError("a query is one SELECT statement", hint="tables are changed by pipelines only")
+        return self._stream(sql, params)
+
+    def _stream(self, sql: str, params: Sequence[Any]) -> Iterator[pa.RecordBatch]:
+        import duckdb
+
+        with self.connection.cursor() as cursor:
+            try:
+                cursor.execute("BEGIN TRANSACTION READ ONLY")
+                yield from cursor.sql(sql, params=list(params)).to_arrow_reader(10_000)
+            except duckdb.Error as error:
+                raise UsageError(str(error).strip()) from error
+
+
+class DuckDBDestination(Destination):
+    """A DuckDB file."""
+
+    type: Literal["duckdb"] = "duckdb"
+    path: str = "headrace.duckdb"
+    """The file, relative to the working directory, or ``:memory:``."""
+
+    @classmethod
+    def from_url(cls, url: str) -> DuckDBDestination:
+        return cls(path=file_of(url))
+
+    @property
+    def url(self) -> str:
+        return url_of("duckdb", self.path)
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities()
+
+    @contextmanager
+    def open(self, *, read_only: bool = False) -> Iterator[SqlSession]:
+        from headrace.destinations._session import SqlSession
+
+        connection = self._connect(read_only)
+        try:
+            for setting in _SETTINGS:
+                connection.execute(setting)
+            yield SqlSession(DuckDBConnection(connection), same_file(self.path))
+        finally:
+            connection.close()
+
+    def _connect(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+        import duckdb
+
+        if read_only and self.path != MEMORY and not Path(self.path).exists():
+            raise CannotOpen(f"there is no file {self.path}", hint="headrace run makes it")
+        try:
+            return duckdb.connect(self.path, read_only=read_only and self.path != MEMORY)
+        except duckdb.Error as error:
+            text = str(error).strip()
+            holder = _HOLDER.search(text)
+            if holder:
+                raise DestinationBusy(
+                    f"{self.path} is held by process {holder[2]} ({holder[1]})",
+                    hint="a DuckDB file belongs to one process at a time: wait for it; `headrace status` answers meanwhile",
+                ) from error
+            raise CannotOpen(f"{self.path} cannot be opened: {text.splitlines()[0]}") from error
