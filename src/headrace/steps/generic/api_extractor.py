@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from headrace.core.contracts import Auth, Decoder, Paginator
-from headrace.core.kinds import OneOf
 from headrace.core.model import Model, PathText
 from headrace.mapping.config import Table, TableTarget, Transform
-from headrace.sources.ratelimit import RateLimit
+from headrace.steps.source import Source
 
 
 class Body(Model):
@@ -87,64 +85,35 @@ class Incremental(Model):
     """Ask again for this much before the mark (late records)."""
 
 
-class Raw(Model):
-    """The archive of exact answers."""
-
-    table: str | None = None
-    """By default ``<step>_raw_pages``."""
-    compression: Literal["zstd", "none"] = "zstd"
-    retention: str | None = Field(None, pattern=r"^\d+[hdw]$")
-    """``headrace purge`` deletes bodies older than this."""
-
-
-class ApiExtractor(Model):
+class ApiExtractor(Source):
     """Crawl one endpoint: keep every answer, extract tables, move the cursor with the data."""
 
-    base_url: str = ""
-    """Put before a ``url`` that starts with ``/``."""
+    processor: ClassVar[str] = "generic.api_extractor"
+    templated: ClassVar[tuple[str, ...]] = (
+        "base_url", "url", "params", "headers", "body", "graphql.variables", "soap.envelope", "incremental.start",
+        "slices.each", "slices.rows", "slices.dates.from", "slices.dates.to",
+        "tables.*.columns.*.value", "tables.*.where", "tables.*.on_insert", "tables.*.on_change", "transform.add_fields",
+    )  # fmt: skip
+    request_fields: ClassVar[frozenset[str]] = frozenset({
+        "base_url", "url", "method", "params", "repeat_params", "headers", "body", "graphql", "soap", "pagination",
+        "decode", "data_path", "end_on", "slices.each", "slices.rows", "slices.dates", "incremental",
+    })  # fmt: skip
+    mapping_fields: ClassVar[frozenset[str]] = frozenset({"tables", "transform", "destination"})
+
     url: str
     method: Literal["GET", "POST", "PUT", "PATCH"] | None = None
     """By default GET, and POST with ``graphql``, ``soap`` or ``body``."""
-    params: dict[str, Any] = Field(default_factory=dict)
-    """Query parameters; an absent optional input leaves its key out, a list is comma-joined."""
-    repeat_params: list[str] = Field(default_factory=list)
-    """Parameters whose list is sent as a repeated key."""
-    headers: dict[str, Any] = Field(default_factory=dict)
     body: Body | None = None
     graphql: GraphQL | None = None
     soap: Soap | None = None
     safe: bool | None = None
     """A POST may be sent again after a failure (GraphQL queries and SOAP may by default)."""
-    timeout: float = Field(60, gt=0)
-    auth: Annotated[Auth, OneOf("headrace.sources.auth")] | None = None
-    pagination: Annotated[Paginator, OneOf("headrace.sources.paginate")] | None = None
-    decode: Annotated[Decoder, OneOf("headrace.sources.decode")] | None = None
-    """By default from the content type."""
-    data_path: PathText = "data"
-    """Where the records are; ``""`` is the root."""
-    error_path: PathText | None = None
-    """A value there that is neither null, false, empty nor absent marks an error inside a 200."""
-    ok_path: PathText | None = None
-    """A value there that is false marks an error inside a 200 (Slack's ``ok``)."""
-    end_on: list[int] = Field(default_factory=list)
-    """Statuses that mean "no more pages" instead of an error, such as 404."""
-    rate_limit: RateLimit = RateLimit()
-    allowed_hosts: list[str] = Field(default_factory=list)
-    """Further origins that redirects and next links may lead to (``https://host`` or ``host``)."""
     slices: Slices | None = None
     incremental: Incremental | None = None
-    raw: Raw | Literal[False] = Raw()
-    """``false`` switches the archive off: no replay, no ``why``."""
     tables: list[Table] = Field(default_factory=list)
     transform: Transform = Transform()
     destination: TableTarget | None = None
     """The one table of a step without ``tables``."""
-    max_pages: int = Field(10_000, ge=1)
-    """Page cap of one stream; a run that reaches it is ``partial``."""
-    commit_every: float = Field(1.0, gt=0)
-    """Seconds between commits."""
-    max_rejected: float = Field(0.01, ge=0, le=1)
-    """Share of records that may be rejected before the run fails (at least 100 records)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> ApiExtractor:

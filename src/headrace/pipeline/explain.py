@@ -1,0 +1,243 @@
+"""What pydantic found, in the words of the file's author."""
+
+from __future__ import annotations
+
+import types
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from headrace.core.kinds import OneOf, menu
+from headrace.core.suggest import did_you_mean
+from headrace.pipeline.model import AnyStep, Pipeline, entry_models
+from headrace.pipeline.shape import Shaped
+from headrace.pipeline.yaml import Where
+
+_EXPECTED = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+_AT_MOST = 100
+
+
+def explain(error: ValidationError, shaped: Shaped) -> None:
+    """Add a problem to ``shaped`` for each thing that is wrong."""
+    found = [_Finding.of(item, shaped.data) for item in error.errors(include_url=False, include_input=False)[:1000]]
+    chosen = _best_branches(found)
+    for finding in chosen[:_AT_MOST]:
+        finding.report(shaped)
+
+
+@dataclass
+class _Finding:
+    """One of pydantic's errors, its location split into a path of the data and the branches of unions."""
+
+    type: str
+    path: Where
+    context: Mapping[str, Any]
+    message: str
+    value: Any
+    models: list[Any]
+    """What the parent of the last key may be."""
+    branch: tuple[Where, str] | None = None
+    """The first union on the way, and which of its branches this is about."""
+    expected: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, error: Any, data: Any) -> _Finding:
+        path: list[str | int] = []
+        branch: tuple[Where, str] | None = None
+        node, here = data, [Pipeline]
+        above: list[Any] = []
+        tagged = False
+        for part in error["loc"]:
+            concrete, is_tagged = _concrete(here, node)
+            if is_tagged and not tagged and part in _tags(here):
+                tagged = True
+                continue
+            inside = part in node if isinstance(node, dict) else isinstance(node, list) and isinstance(part, int)
+            if inside or (isinstance(node, dict) and part in _keys(concrete)):
+                path.append(part)
+                above, here = concrete, _child(concrete, part)
+                node = node[part] if inside else None
+                tagged = False
+            elif branch is None:
+                branch = (tuple(path), str(part))
+        finding = cls(error["type"], tuple(path), error.get("ctx") or {}, error["msg"], node, above, branch)
+        if finding.type in _EXPECTED:
+            finding.expected = [_EXPECTED[finding.type]]
+        elif finding.type == "literal_error":
+            finding.expected = [str(finding.context["expected"]).replace("'", "")]
+        return finding
+
+    @property
+    def shallow(self) -> bool:
+        """Only says that the value is not of this branch's kind."""
+        return self.branch is not None and self.path == self.branch[0] and bool(self.expected)
+
+    def report(self, shaped: Shaped) -> None:
+        last = str(self.path[-1]) if self.path else ""
+        if self.type == "extra_forbidden":
+            known = _keys(self.models)
+            hint = did_you_mean(last, known) or (f"; known here: {', '.join(known)}" if known else "")
+            shaped.problem(self.path, f"unknown key{hint}", key=True)
+        elif self.type == "missing":
+            shaped.problem(self.path, "missing")
+        elif self.type in ("union_tag_invalid", "union_tag_not_found"):
+            self._report_tag(shaped)
+        elif self.expected:
+            shaped.problem(self.path, self._mismatch())
+        elif self.type in ("value_error", "assertion_error"):
+            shaped.problem(self.path, self.message.split(", ", 1)[1])
+        elif self.type == "string_pattern_mismatch":
+            shaped.problem(
+                self.path, f"{_shown(self.value)} is not of the form {self.context['pattern']}", key=self._key
+            )
+        else:
+            message = self.message.removeprefix("Input should be ").removeprefix("Input should ")
+            shaped.problem(self.path, f"should be {message}, got {_shown(self.value)}", key=self._key)
+
+    @property
+    def _key(self) -> bool:
+        return self.branch is not None and self.branch[1] == "[key]"
+
+    def _report_tag(self, shaped: Shaped) -> None:
+        key = str(self.context["discriminator"]).strip("'")
+        known = _tags([AnyStep()]) if key == "processor" else _words(self.context.get("expected_tags", ""))
+        if self.type == "union_tag_not_found":
+            if not known:
+                known = _tags(_child(self.models, self.path[-1]))
+            shaped.problem((*self.path, key), f"missing; one of: {', '.join(known)}")
+            return
+        tag = self.value.get(key) if isinstance(self.value, dict) else None
+        last = {name.rsplit(".", 1)[-1]: name for name in known}
+        close = did_you_mean(str(tag).rsplit(".", 1)[-1], last)
+        hint = close and f", did you mean '{last[close.split(chr(39))[1]]}'?"
+        shaped.problem((*self.path, key), f"unknown {key} {_shown(tag)}{hint or '.'} There are: {', '.join(known)}")
+
+    def _mismatch(self) -> str:
+        wanted = list(dict.fromkeys(self.expected))
+        text = " or ".join((", ".join(wanted[:-1]), wanted[-1])) if len(wanted) > 1 else wanted[0]
+        message = f"expected {text}, got {_shown(self.value)}"
+        if isinstance(self.value, str):
+            return message + did_you_mean(self.value, _words(" ".join(wanted)))
+        if "a text" in wanted and isinstance(self.value, int | float):
+            return message + ": put it in quotes"
+        return message
+
+
+def _best_branches(found: list[_Finding]) -> list[_Finding]:
+    """Of a union's branches the one that the value was meant for; if none was, what all of them expect."""
+    sites: dict[Where, dict[str, list[_Finding]]] = defaultdict(lambda: defaultdict(list))
+    for finding in found:
+        if finding.branch is not None:
+            sites[finding.branch[0]][finding.branch[1]].append(finding)
+    chosen = [finding for finding in found if finding.branch is None]
+    for branches in sites.values():
+        meant = [errors for errors in branches.values() if not all(e.shallow for e in errors)]
+        if meant:
+            chosen += sorted(meant, key=_count)[0]
+            continue
+        first, *others = [error for errors in branches.values() for error in errors]
+        first.expected += [word for other in others for word in other.expected]
+        chosen.append(first)
+    return chosen
+
+
+def _count(errors: list[_Finding]) -> int:
+    return len(errors)
+
+
+def _concrete(annotations: Iterable[Any], value: Any) -> tuple[list[Any], bool]:
+    """The annotations with ``Annotated`` and unions taken apart and kinds chosen; and whether a kind was."""
+    result: list[Any] = []
+    tagged = False
+    for annotation in annotations:
+        origin = get_origin(annotation)
+        if origin is Annotated:
+            base, *marks = get_args(annotation)
+            kinds = next((k for k in (_kinds(base, mark) for mark in marks) if k is not None), None)
+            if kinds is None:
+                inner, below = _concrete([base], value)
+                result += inner
+                tagged = tagged or below
+                continue
+            tagged = True
+            name = (
+                value.get("processor" if any(isinstance(m, AnyStep) for m in marks) else "type")
+                if isinstance(value, dict)
+                else None
+            )
+            result += [kinds[name]] if isinstance(name, str) and name in kinds else list(kinds.values())
+        elif origin in (Union, types.UnionType):
+            inner, below = _concrete(get_args(annotation), value)
+            result += inner
+            tagged = tagged or below
+        else:
+            result.append(annotation)
+    return result, tagged
+
+
+def _kinds(base: Any, mark: Any) -> Mapping[str, type[BaseModel]] | None:
+    if isinstance(mark, OneOf):
+        return menu(mark.package, base)
+    return entry_models() if isinstance(mark, AnyStep) else None
+
+
+def _tags(annotations: Iterable[Any]) -> list[str]:
+    """The names of the kinds that may stand here."""
+    found: list[str] = []
+    for annotation in annotations:
+        if isinstance(annotation, AnyStep):
+            found += entry_models()
+        elif get_origin(annotation) is Annotated:
+            base, *marks = get_args(annotation)
+            found += [name for mark in marks for name in _kinds(base, mark) or ()]
+        elif get_origin(annotation) in (Union, types.UnionType):
+            found += _tags(get_args(annotation))
+    return found
+
+
+def _keys(annotations: Iterable[Any]) -> list[str]:
+    """The keys that the models among ``annotations`` know, as a file writes them."""
+    models = [a for a in annotations if isinstance(a, type) and issubclass(a, BaseModel)]
+    return list(dict.fromkeys(info.alias or name for model in models for name, info in model.model_fields.items()))
+
+
+def _child(annotations: Iterable[Any], key: str | int) -> list[Any]:
+    found: list[Any] = []
+    for annotation in annotations:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            found += [i.annotation for name, i in annotation.model_fields.items() if key in (name, i.alias)]
+        elif get_args(annotation):
+            found.append(get_args(annotation)[-1])
+    return found
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip(" '") for word in text.replace(" or ", ",").split(",") if word.strip(" '")]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return repr(value if len(value) <= 60 else value[:60] + "…")
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    return "a list" if isinstance(value, list) else "a mapping"

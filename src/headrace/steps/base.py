@@ -1,0 +1,40 @@
+"""The base of every step, and the menu of those that there are."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from importlib.metadata import entry_points
+from typing import ClassVar
+
+from headrace.core.model import Model
+
+
+class Step(Model):
+    """The ``config`` of a step: configuration only. A module ``headrace.steps.<group>.<name>`` holds one."""
+
+    processor: ClassVar[str] = ""
+    """What YAML calls it: ``<group>.<name>``."""
+    templated: ClassVar[tuple[str, ...]] = ()
+    """Where ``{variables}`` are replaced, as dotted keys; ``*`` is every item. All texts below count."""
+    request_fields: ClassVar[frozenset[str]] = frozenset()
+    """Dotted keys that determine what is asked for: a run cannot go on when they have changed."""
+    mapping_fields: ClassVar[frozenset[str]] = frozenset()
+    """Dotted keys that determine what is made of the answers: can change, by ``--adopt`` and replay."""
+
+
+def _descendants(base: type[Step]) -> list[type[Step]]:
+    return [found for child in base.__subclasses__() for found in (child, *_descendants(child))]
+
+
+@cache
+def processors() -> dict[str, type[Step]]:
+    """Every step by its ``processor``: the modules of ``headrace.steps``, then the entry points of the same group."""
+    folder = importlib.import_module("headrace.steps")
+    for module in pkgutil.walk_packages(folder.__path__, "headrace.steps."):
+        if not module.name.rsplit(".", 1)[-1].startswith("_"):
+            importlib.import_module(module.name)
+    for entry in entry_points(group="headrace.steps"):
+        entry.load()
+    return {step.processor: step for step in _descendants(Step) if step.processor}
