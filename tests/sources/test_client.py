@@ -54,12 +54,15 @@ async def test_a_cache_hit_sends_nothing_and_offline_needs_one(rig, serve) -> No
     client = rig.client(cache=cache, offline=True)
     second = await client.fetch(request)
     assert (first.from_cache, second.from_cache, second.body) == (False, True, b"x")
-    assert (client.requests, client.cache_hits, asked) == (0, 1, ["/p"])
+    assert (client.requests, client.cached, asked) == (0, 1, ["/p"])
+    again = await rig.client(cache=cache).fetch(request, fresh=True)
+    assert not again.from_cache
+    assert asked == ["/p", "/p"]
     with pytest.raises(RequestFailed, match="not in the cache") as caught:
         await client.fetch(Request("GET", f"{base}/p", slot="s/2"))
     assert "--offline" in caught.value.hint
     assert caught.value.status is None
-    assert asked == ["/p"]
+    assert asked == ["/p", "/p"]
 
 
 async def test_a_kept_404_counts_only_where_it_is_accepted(rig, serve) -> None:
@@ -138,6 +141,10 @@ async def test_another_origin_is_refused_before_a_byte_goes_there(rig, serve) ->
     assert (await client.fetch(request)).body == b"other"
     assert asked[0]["Accept"] == "text/csv"
     assert not {"Authorization", "X-Own-Key"} & set(asked[0])
+    with pytest.raises(OriginRefused, match="https://evil"):
+        await client.fetch(Request("GET", "https://evil.test/a"))
+    with pytest.raises(OriginRefused):  # home as the call has it wins
+        await client.fetch(Request("GET", f"{base}/a"), home="https://tenant.test/")
     # A next link to an allowed origin is a request of its own: no credential either.
     await client.fetch(Request("GET", client.check_link(f"{there}/next", base)))
     assert "Authorization" not in asked[1]
@@ -189,7 +196,7 @@ async def test_circles_of_redirects_end(rig, serve) -> None:
     ],
 )
 async def test_links_are_resolved_or_refused(rig, link: str, result: str | None) -> None:
-    client = rig.client(auth=QueryAuth(), secret=Secret(KEY), origins=frozenset({"https://cdn.test:443"}))
+    client = rig.client(auth=QueryAuth(), secret=Secret(KEY), origins=["cdn.test"])
     if result is None:
         with pytest.raises(OriginRefused):
             client.check_link(link, "https://api.test/a/items")

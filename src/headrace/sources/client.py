@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from headrace.core import faults
 from headrace.core.clock import Clock
 from headrace.core.contracts import Auth, Secret, Transport
-from headrace.core.errors import AuthRefused, InputError, RequestFailed
+from headrace.core.errors import AuthRefused, InputError, OriginRefused, RequestFailed
 from headrace.core.events import Event, RequestRetried, RequestSent, Waiting
 from headrace.core.http import Request, Response, origin, without_params
-from headrace.sources.origins import resolve
+from headrace.sources.origins import allowed_origins, resolve, shown
 from headrace.sources.ratelimit import RateLimit
 from headrace.sources.retry import NotSent, is_limited, plan_retry, reason_of
 from headrace.sources.retry_after import quota_wait
@@ -54,8 +54,9 @@ class MaskSecrets(Protocol):
 class ApiClient:
     """Cache, throttle, signature, redirects, retries, masking: safe to use from many tasks at once.
 
-    ``origins`` are allowed beside the request's own (:func:`~headrace.sources.origins.allowed_origins`);
-    the credential never goes to one of them unless it is the origin of ``home``, the step's own URL.
+    ``home`` is the step's own URL: its origin gets the credential, and any other is refused unless ``origins``
+    (as ``allowed_hosts`` has them) names it; those get no credential. Without ``home``, here or at
+    :meth:`fetch`, every request's own origin counts as home.
     ``throttle`` shares one between clients of the same source and credential. The transport is not closed here.
     """
 
@@ -74,7 +75,7 @@ class ApiClient:
         cache: ResponseCache | None = None,
         offline: bool = False,
         tokens: TokenStore | None = None,
-        origins: frozenset[str] = frozenset(),
+        origins: Iterable[str] = (),
         home: str = "",
         shared: SharedLimit | None = None,
         throttle: Throttle | None = None,
@@ -82,7 +83,8 @@ class ApiClient:
         self._transport, self._auth, self._secret = transport, auth, secret
         self._limit, self._clock, self._emit = rate_limit, clock, emit
         self._run_id, self._step, self._masker = run_id, step, masker
-        self._cache, self._offline, self._origins = cache, offline, origins
+        self._cache, self._offline = cache, offline
+        self._origins = allowed_origins(origins, home)
         self._home = origin(home) if home else ""
         self._throttle = throttle or Throttle(rate_limit, clock, shared, self._waiting)
         self._secret_params = auth.secret_params() if auth is not None else frozenset()
@@ -93,29 +95,38 @@ class ApiClient:
         self._renewals = 0
         self.requests = 0
         """Requests that left for the network, retries and redirects included."""
-        self.cache_hits = 0
+        self.cached = 0
         self.retries = 0
         if secret is not None and secret.value:
             masker.add(secret.value)
 
-    async def fetch(self, request: Request, *, accept: frozenset[int] = frozenset()) -> Response:
-        """The answer to ``request``: 2xx, or a status in ``accept``; masked, its URL without secrets.
+    async def fetch(
+        self, request: Request, *, accept: frozenset[int] = frozenset(), fresh: bool = False, home: str = ""
+    ) -> Response:
+        """The answer to ``request``: 2xx, or a status in ``accept``; masked, its URL without secrets. ``fresh``:
+        from the network, whatever the cache holds. ``home``: the step's URL, where its host is a variable.
 
         Raises AuthRefused (401, 403), RequestFailed (any other status, or no answer after every retry
         that makes sense), OriginRefused, DecodeError (cannot be unpacked), BudgetSpent.
         """
-        key = request_key(request) if self._cache is not None else ""
-        if self._cache is not None:
+        here, at_home = origin_of(request), origin(home) if home else self._home
+        if at_home and here != at_home and here not in self._origins:
+            raise OriginRefused(
+                f"the next page is at {shown(here)}, another origin than {shown(at_home)}",
+                hint=f"if that is right, add it: allowed_hosts: [{shown(here)!r}]; no credential is sent there",
+            )
+        key = self.key(request) if self._cache is not None else ""
+        if self._cache is not None and not fresh:
             kept = self._cache.get(key)
             if kept is not None and (kept.status // 100 == 2 or kept.status in accept):
-                self.cache_hits += 1
+                self.cached += 1
                 return replace(kept, from_cache=True)
         if self._offline:
             raise RequestFailed(
                 f"offline, and the answer to {request.method} {self.shown_url(request)} is not in the cache",
                 hint="run without --offline to ask the API",
             )
-        response = await self._with_retries(request, accept)
+        response = await self._with_retries(request, accept, at_home)
         faults.point("fetch.sent")
         if self._cache is not None:
             self._cache.put(key, response)
@@ -125,23 +136,26 @@ class ApiClient:
     def check_link(self, url: str, base: str) -> str:
         """A link out of an answer, absolute; ``base`` is the URL it was found at. Parameters that carry the
         secret are left out: signing adds them. Raises OriginRefused for an origin that is not allowed."""
-        return without_params(resolve(url, base, self._allowed, what="the next link"), self._secret_params)
+        return without_params(
+            resolve(url, base, self._origins | {self._home}, what="the next link"), self._secret_params
+        )
 
     def shown_url(self, request: Request) -> str:
         """The URL as it may be logged and kept."""
         return self._masker.mask_text(without_params(request.full_url, self._secret_params))
 
-    @property
-    def _allowed(self) -> frozenset[str]:
-        return self._origins | {self._home} if self._home else self._origins
+    @staticmethod
+    def key(request: Request) -> str:
+        """What the response cache calls the answer to ``request``."""
+        return request_key(request)
 
-    async def _with_retries(self, request: Request, accept: frozenset[int]) -> Response:
+    async def _with_retries(self, request: Request, accept: frozenset[int], home: str) -> Response:
         attempt, renewed = 1, False
         while True:
             sent = _Sent(request)
             outcome: Response | RequestFailed
             try:
-                outcome = await self._follow(sent, accept)
+                outcome = await self._follow(sent, accept, home)
             except RequestFailed as error:
                 if error.status is not None:
                     raise
@@ -170,17 +184,17 @@ class ApiClient:
             await self._clock.sleep(retry.wait)
             attempt += 1
 
-    async def _follow(self, sent: _Sent, accept: frozenset[int]) -> Response:
+    async def _follow(self, sent: _Sent, accept: frozenset[int], home: str) -> Response:
         """Send, and follow redirects; ``sent`` tells what was sent last."""
         first = origin_of(sent.request)
+        allowed = self._origins | {first, home or first}
+        trusted = home or (first if first not in self._origins else "")
         for _ in range(_MAX_REDIRECTS + 1):
-            response = await self._send_signed(sent, first)
+            response = await self._send_signed(sent, trusted)
             location = response.header("location")
             if response.status not in _REDIRECTS or not location or response.status in accept:
                 return self._masked(response, sent.request)
-            target = resolve(
-                location, sent.request.full_url, self._allowed | {first}, what=f"a redirect ({response.status})"
-            )
+            target = resolve(location, sent.request.full_url, allowed, what=f"a redirect ({response.status})")
             sent.request = redirected(sent.request, response.status, without_params(target, self._secret_params))
         raise RequestFailed(
             f"more than {_MAX_REDIRECTS} redirects, the last to {self.shown_url(sent.request)}",
@@ -188,12 +202,12 @@ class ApiClient:
             hint="the API sends the request in circles: check url and auth",
         )
 
-    async def _send_signed(self, sent: _Sent, first: str) -> Response:
+    async def _send_signed(self, sent: _Sent, trusted: str) -> Response:
         request = sent.request
         here = origin_of(request)
         async with self._throttle.slot():
             sent.renewals = self._renewals
-            if not (here == self._home or (here == first and here not in self._origins)):
+            if here != trusted:
                 public = tuple(pair for pair in request.headers if pair[0].lower() in _PUBLIC_HEADERS)
                 signed = replace(request, headers=public)
             elif self._auth is not None:
