@@ -27,6 +27,9 @@ class Connection(ABC):
     unique_keys: ClassVar[bool] = True
     """Keyed tables get a unique index."""
 
+    views_hold_tables: ClassVar[bool] = False
+    """A table that a view reads cannot be dropped."""
+
     def __init__(self) -> None:
         self.committing = False
 

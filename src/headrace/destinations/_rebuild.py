@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from headrace.core.tables import TableSpec
+from headrace.destinations._connection import Connection
+from headrace.destinations._layout import Layout
+from headrace.destinations._sql import fit, quote
 
 if TYPE_CHECKING:
     from headrace.destinations._session import SqlSession
@@ -14,5 +17,57 @@ if TYPE_CHECKING:
 
 @contextmanager
 def rebuild(session: SqlSession, tables: Sequence[TableSpec]) -> Iterator[SqlSession]:
-    raise NotImplementedError
-    yield session
+    """A session that writes ``tables`` under other names, which take their places on a clean exit."""
+    db = session.db
+    inner = session.beside(lambda spec: Layout(spec, fit(f"{spec.name}_rebuild", db.max_name), db.max_name))
+    drafts = [inner.new_layout(spec) for spec in tables]
+    with session.transaction("clearing an earlier rebuild"):
+        _drop(session, drafts)
+    inner.prepare(tables, ())
+    try:
+        yield inner
+    except BaseException:
+        with session.transaction("dropping the rebuilt tables"):
+            _drop(session, drafts)
+        raise
+    with session.transaction("exchanging the rebuilt tables"):
+        db.lock_schema()
+        for draft in drafts:
+            target = session.new_layout(draft.spec)
+            types = session.tables.types([draft.name])[draft.name]
+            session.tables.drop_views(draft)
+            session.tables.drop_views(target)
+            for new, old in zip(_parts(draft), _parts(target), strict=True):
+                _exchange(db, new, old)
+            db.do("schema_forget", (target.name,))
+            db.do("schema_rename", (target.name, draft.name))
+            session.tables.create_views(target, types)
+
+
+def _parts(layout: Layout) -> list[str]:
+    parts = [layout.name, layout.rejected]
+    if layout.has_seen:
+        parts.append(layout.seen)
+    if layout.spec.write == "sync":
+        parts.append(layout.sync_staging)
+    return parts
+
+
+def _exchange(db: Connection, new: str, old: str) -> None:
+    columns = db.physical(new)
+    if db.views_hold_tables and db.physical(old) == columns:
+        db.do("empty_table", table=quote(old))
+        db.do("copy_table", table=quote(old), columns=", ".join(map(quote, columns)), source=quote(new))
+        db.do("drop_table", table=quote(new))
+    else:
+        db.do("drop_table", table=quote(old))
+        db.do("rename_table", table=quote(new), name=quote(old))
+
+
+def _drop(session: SqlSession, drafts: Sequence[Layout]) -> None:
+    for draft in drafts:
+        session.tables.drop_views(draft)
+        for name in _parts(draft):
+            session.db.do("drop_table", table=quote(name))
+        if session.db.physical("headrace_schemas"):
+            session.db.do("schema_forget", (draft.name,))

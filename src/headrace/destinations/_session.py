@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,7 @@ class SqlSession:
         self._layouts: dict[str, Layout] = {}
         self._attempts: dict[StreamKey, str] = {}
         self._checkpointing = True
+        self._name: Callable[[TableSpec], Layout] | None = None
 
     # -- runs
 
@@ -115,12 +116,13 @@ class SqlSession:
             values[name] = self.db.time(values[name])
         if not self.db.physical("headrace_runs"):
             self.prepare((), ())
-        with self._transaction("the run's record"):
+        with self.transaction("the run's record"):
             self.db.do("run_delete", (run.run_id,))
             self.db.insert("headrace_runs", _RUN_COLUMNS, [tuple(values.values())])
 
     @contextmanager
-    def _transaction(self, what: str) -> Iterator[None]:
+    def transaction(self, what: str) -> Iterator[None]:
+        """All of the block or nothing; errors name ``what`` was being done."""
         try:
             with self.db.transaction():
                 yield
@@ -133,8 +135,8 @@ class SqlSession:
 
     def prepare(self, tables: Sequence[TableSpec], raw: Sequence[str]) -> None:
         for spec in tables:
-            self._layouts[spec.name] = self._new_layout(spec)
-        with self._transaction("preparing tables"):
+            self._layouts[spec.name] = self.new_layout(spec)
+        with self.transaction("preparing tables"):
             self.db.lock_schema()
             self.tables.create_engine_tables()
             for name in raw:
@@ -147,8 +149,14 @@ class SqlSession:
                         raise
                     raise DestinationError(f"table {spec.name} cannot be prepared: {error}", place=self.place) from error
 
-    def _new_layout(self, spec: TableSpec) -> Layout:
-        return Layout(spec, spec.name, self.db.max_name)
+    def new_layout(self, spec: TableSpec) -> Layout:
+        return self._name(spec) if self._name else Layout(spec, spec.name, self.db.max_name)
+
+    def beside(self, name: Callable[[TableSpec], Layout]) -> SqlSession:
+        """A session on the same connection that keeps its tables under other names and moves no checkpoint."""
+        other = type(self)(self.db, self.place)
+        other._name, other._checkpointing = name, False
+        return other
 
     def _layout(self, table: str) -> Layout:
         found = self._layouts.get(table)
@@ -178,7 +186,7 @@ class SqlSession:
         )
 
     def freeze_slices(self, run_id: str, step: str, slices: Iterable[SliceState]) -> int:
-        with self._transaction("freezing slices"):
+        with self.transaction("freezing slices"):
             have = int(self.db.do("slices_count", (run_id, step))[0][0])
             if have:
                 return have
@@ -405,7 +413,7 @@ class SqlSession:
                 f"nothing of run {run_id} is held back for table {table}", hint="headrace removals list shows what is"
             )
         concerned = 0
-        with self._transaction("deciding removals"):
+        with self.transaction("deciding removals"):
             for scope, missing, after, disposition, found_at in held:
                 layout = self._stored_layout(table, disposition)
                 if confirm:
@@ -425,7 +433,7 @@ class SqlSession:
         seen = [name for name in self.db.physical(draft.seen) if name not in SEEN_COLUMNS]
         columns = self.db.physical(table)
         key = tuple(name if name in columns else name[:-1] for name in seen)
-        return self._new_layout(TableSpec(table, disposition, {}, key=key, membership=bool(key)))
+        return self.new_layout(TableSpec(table, disposition, {}, key=key, membership=bool(key)))
 
     # -- reading, rebuilding, cleaning
 
@@ -448,7 +456,7 @@ class SqlSession:
         conditions = {"fetched_at < ?": self.db.time(before), "run_id = ?": run_id}
         given = {text: value for text, value in conditions.items() if value is not None}
         where = {"table": quote(table), "condition": " AND ".join(given) or "1 = 1"}
-        with self._transaction("purging"):
+        with self.transaction("purging"):
             count = int(self.db.do("count_raw_bodies", list(given.values()), **where)[0][0])
             self.db.do("raw_purge", list(given.values()), **where)
         return count
@@ -458,7 +466,7 @@ class SqlSession:
         if not layout.spec.key:
             raise UsageError(f"table {table} does not track which rows were removed")
         parts = {"table": quote(table), "removed": removed_condition(layout, present=False)}
-        with self._transaction("purging"):
+        with self.transaction("purging"):
             count = int(self.db.do("count_removed_rows", **parts)[0][0])
             self.db.do("delete_removed_rows", **parts)
             self.db.do("delete_removed_seen", seen=quote(layout.seen), keys=layout.seen_keys)

@@ -45,7 +45,6 @@ class Tables:
 
     def create_raw(self, table: str) -> None:
         self.db.do("create_raw", table=quote(table))
-        self.db.do("create_raw_index", table=quote(table))
 
     def ensure(self, layout: Layout) -> None:
         """Create the table and what stands beside it, or bring it up to its declaration."""

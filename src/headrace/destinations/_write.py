@@ -12,6 +12,7 @@ from headrace.destinations._connection import Connection
 from headrace.destinations._layout import HASH, Layout
 from headrace.destinations._rows import conform, first_of_each, last_of_each
 from headrace.destinations._scd2 import write_history
+from headrace.destinations._seen import known_rows, renew_seen
 from headrace.destinations._sql import quote
 from headrace.destinations._tables import Tables
 
@@ -59,7 +60,7 @@ class Writer:
         if not spec.key:
             db.do("insert_all", table=quote(layout.name), columns=columns)
         else:
-            self._known(layout, layout.name, rows)
+            known_rows(db, layout, layout.name)
             db.do("drop_pick")
             db.do("create_pick_absent", batch_keys_as=layout.keys_as("b"), match_old=layout.old("b"))
             db.do("insert_picked", table=quote(layout.name), columns=columns, batch_keys=layout.keys("b"),
@@ -81,7 +82,7 @@ class Writer:
             db.do("insert_all", table=quote(target), columns=columns)
             db.unstage()
             return
-        known = self._known(layout, target, rows)
+        known = known_rows(db, layout, target)
         if not known:
             db.do("insert_all", table=quote(target), columns=columns)
         else:
@@ -117,23 +118,6 @@ class Writer:
             self.db.do("fill_nulls", table=quote(target), sets=sets, match_table=layout.equal("t", "b"),
                        batch_keys=layout.keys("b"), pick_keys=layout.pick_keys)  # fmt: skip
 
-    def _known(self, layout: Layout, target: str, rows: pa.Table) -> int:
-        """Collect what is known of the batch's keys in ``headrace_old``; how many there are."""
-        db, spec = self.db, layout.spec
-        db.do("drop_old")
-        if layout.has_seen and spec.write in ("merge", "append"):
-            db.do("create_old", keys_as=layout.keys_as("s", seen=True), keys=layout.seen_keys, seen=quote(layout.seen),
-                  batch_keys=layout.keys("b"))  # fmt: skip
-        elif layout.has_seen and spec.write == "sync":
-            db.do("create_old_of_run", keys_as=layout.keys_as("s", seen=True), keys=layout.seen_keys,
-                  staged=layout.keys("t"), seen=quote(layout.seen), table=quote(target),
-                  batch_keys=layout.keys("b"))  # fmt: skip
-        else:
-            stored = quote(spec.hash_column) if spec.hash_column else "NULL"
-            db.do("create_old_of_table", keys_as=layout.keys_as("s"), keys=layout.keys("s"), hash=stored,
-                  table=quote(target), batch_keys=layout.keys("b"))  # fmt: skip
-        return int(db.do("count_old")[0][0])
-
     def _hash(self, layout: Layout, rows: pa.Table) -> str:
         """The batch's column that holds the row's hash."""
         for name in (HASH, layout.spec.hash_column):
@@ -144,13 +128,3 @@ class Writer:
     def _renew(self, layout: Layout, rows: pa.Table, *, known: int = 1) -> None:
         renew_seen(self.db, layout, self._hash(layout, rows), self.run_id, self.scope, known=bool(known))
 
-
-def renew_seen(db: Connection, layout: Layout, row_hash: str, run_id: str, scope: str, *, known: bool) -> None:
-    """Note that this scope has the batch's keys; ``headrace_old`` is what was known of them before."""
-    parts = {"seen": quote(layout.seen), "keys": layout.seen_keys, "batch_keys": layout.keys("b")}
-    if not known:
-        db.do("seen_insert_all", (scope, run_id), hash=row_hash, **parts)
-        return
-    db.do("seen_delete", (scope, scope), match_old=layout.old("b"), **parts)
-    db.do("seen_insert", (scope, run_id, scope), hash=row_hash, match_old=layout.old("b"), **parts)
-    db.do("seen_touch", (run_id, scope, run_id), **parts)

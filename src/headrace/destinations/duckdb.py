@@ -87,6 +87,13 @@ class DuckDBConnection(Connection):
         return {str(name): str(type) for name, type in self.do("physical", (table,))}
 
     def stage(self, rows: pa.Table, types: Mapping[str, ColumnType]) -> None:
+        import pyarrow as pa
+
+        for at, name in enumerate(rows.column_names):
+            if types.get(name) == "json":  # marked as JSON, it is not parsed again on its way in
+                text = rows.column(name).combine_chunks().cast(pa.string())
+                column = pa.ExtensionArray.from_storage(pa.json_(), text)
+                rows = rows.set_column(at, pa.field(name, pa.json_()), column)
         self.connection.register(STAGE, rows)
 
     def unstage(self) -> None:

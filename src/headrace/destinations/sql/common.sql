@@ -218,5 +218,20 @@ DELETE FROM {table} AS t WHERE {removed}
 -- name: delete_removed_seen
 DELETE FROM {seen} WHERE ({keys}) IN (SELECT {keys} FROM {seen} GROUP BY {keys} HAVING count(removed_at) = count(*))
 
+-- name: history_read
+SELECT b._page, b._record, t.valid_from, t.valid_to, t._hash FROM {table} t JOIN headrace_batch b ON {match}
+ORDER BY t.valid_from, t.valid_to NULLS LAST
+
+-- name: history_last
+SELECT b._page, b._record, o.v_page, o.row_hash FROM headrace_batch b JOIN headrace_old o ON o.latest AND {match_old}
+
+-- name: history_copy
+INSERT INTO {table} ({columns}, valid_from, valid_to) SELECT {source}, b._new_from, b._new_to
+FROM {table} t JOIN headrace_batch b ON {match} AND t.valid_from = b._old_from AND t._hash = b._old_hash
+
+-- name: history_update
+UPDATE {table} AS t SET valid_from = b._new_from, valid_to = b._new_to FROM headrace_batch b
+WHERE {match} AND t.valid_from = b._old_from AND t._hash = b._old_hash
+
 -- name: vacuum
 VACUUM

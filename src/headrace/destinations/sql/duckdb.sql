@@ -29,8 +29,6 @@ CREATE TABLE IF NOT EXISTS {table} (run_id VARCHAR, step VARCHAR, slice VARCHAR,
   fetched_at TIMESTAMPTZ, url VARCHAR, status BIGINT, headers VARCHAR, response_blob BLOB, encoding VARCHAR,
   sha256 VARCHAR, size BIGINT, masked BIGINT, page_id BIGINT)
 
--- name: create_raw_index
-
 -- name: create_seen
 CREATE TABLE IF NOT EXISTS {seen} (scope VARCHAR, {key_columns}, run_id VARCHAR, _page BIGINT, _record BIGINT,
   missed BIGINT, removed_at TIMESTAMPTZ, removed_run VARCHAR, row_hash VARCHAR)

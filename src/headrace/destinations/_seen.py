@@ -1,0 +1,39 @@
+"""``<table>_seen``: which scope last saw a key, on which page, and with which hash."""
+
+from __future__ import annotations
+
+from headrace.destinations._connection import Connection
+from headrace.destinations._layout import Layout
+from headrace.destinations._sql import quote
+
+
+def known_rows(db: Connection, layout: Layout, target: str) -> int:
+    """Collect what is known of the staged keys in ``headrace_old``; how many rows that is.
+
+    ``target`` is the table that rows go into: the table itself or its staging table.
+    """
+    spec = layout.spec
+    batch_keys = layout.keys("b")
+    db.do("drop_old")
+    if layout.has_seen and spec.write != "sync":
+        db.do("create_old", keys_as=layout.keys_as("s", seen=True), keys=layout.seen_keys, seen=quote(layout.seen),
+              batch_keys=batch_keys)  # fmt: skip
+    elif layout.has_seen:
+        db.do("create_old_of_run", keys_as=layout.keys_as("s", seen=True), keys=layout.seen_keys,
+              staged=layout.keys("t"), seen=quote(layout.seen), table=quote(target), batch_keys=batch_keys)  # fmt: skip
+    else:
+        stored = f"s.{quote(spec.hash_column)}" if spec.hash_column else "CAST(NULL AS " + db.sql_type("string") + ")"
+        db.do("create_old_of_table", keys_as=layout.keys_as("s"), keys=layout.keys("s"), hash=stored,
+              table=quote(target), batch_keys=batch_keys)  # fmt: skip
+    return int(db.do("count_old")[0][0])
+
+
+def renew_seen(db: Connection, layout: Layout, row_hash: str, run_id: str, scope: str, *, known: bool) -> None:
+    """Note that this scope has the staged keys; ``headrace_old`` is what was known of them before."""
+    parts = {"seen": quote(layout.seen), "keys": layout.seen_keys, "batch_keys": layout.keys("b")}
+    if not known:
+        db.do("seen_insert_all", (scope, run_id), hash=row_hash, **parts)
+        return
+    db.do("seen_delete", (scope, scope), match_old=layout.old("b"), **parts)
+    db.do("seen_insert", (scope, run_id, scope), hash=row_hash, match_old=layout.old("b"), **parts)
+    db.do("seen_touch", (run_id, scope, run_id), **parts)
