@@ -1,0 +1,254 @@
+"""What is gone: by scope, only after complete runs, and not too much at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from headrace.core.contracts import Session
+from headrace.core.tables import Receipt, Removals, TableSpec
+
+from .build import SECOND, START, Writer, finish, page, table
+from .read import contents, rows
+from .target import DestinationTests, Target
+
+ITEMS = table("items", "merge", {"id": "int", "name": "string"}, key=("id",))
+SLOW = table("slow", "merge", {"id": "int", "name": "string"}, key=("id",), removed_after=2)
+STRICT = table("strict", "merge", {"id": "int", "name": "string"}, key=("id",), removed_share=0.0)
+LAX = table("lax", "merge", {"id": "int", "name": "string"}, key=("id",), removed_share=1.0)
+TEN = range(10)
+
+
+def crawl(
+    session: Session,
+    number: int,
+    ids: Iterable[int],
+    *,
+    spec: TableSpec = ITEMS,
+    scope: str = "scope",
+    complete: bool = True,
+    split: bool = False,
+) -> list[Removals]:
+    """Run ``number`` sees ``ids``; returns what its end found gone. ``split`` ends in a commit of its own."""
+    run = f"run-{number}"
+    writer = Writer(session, run, scope).prepare(spec)
+    at = START + number * 100 * SECOND
+    one = page(1, spec, [{"id": n, "name": "x"} for n in ids], run=run, at=at)
+    end = finish(spec, scope=scope, complete=complete, at=at + 10 * SECOND)
+    receipt: Receipt
+    if split:
+        writer.commit(one)
+        receipt = writer.finish(spec, complete=complete, at=at + 10 * SECOND)
+    else:
+        receipt = writer.commit(one, end=end)
+    return list(receipt.removals)
+
+
+def current(session: Session, spec: TableSpec = ITEMS) -> list[int]:
+    return [row[0] for row in rows(session, f"{spec.name}_current", ["id"])]
+
+
+def removed(session: Session, spec: TableSpec = ITEMS) -> list[int]:
+    return [row[0] for row in rows(session, f"{spec.name}_removed", ["id"])]
+
+
+def but(*gone: int) -> list[int]:
+    return [n for n in TEN if n not in gone]
+
+
+class Removing(DestinationTests):
+    def test_rows_are_current_as_soon_as_they_are_committed(self, session: Session) -> None:
+        Writer(session).prepare(ITEMS).commit(page(1, ITEMS, [{"id": 1}]))
+        assert current(session) == [1]
+        assert removed(session) == []
+
+    @pytest.mark.parametrize("split", [True, False], ids=["own commit", "with the last page"])
+    def test_a_complete_run_without_a_row_removes_it(self, session: Session, split: bool) -> None:
+        crawl(session, 1, TEN, split=split)
+        found = crawl(session, 2, but(3), split=split)
+        assert [(each.table, each.scope, each.run_id, each.missing, each.status) for each in found] == [
+            ("items", "scope", "run-2", 1, "applied")
+        ]
+        assert current(session) == but(3)
+        assert removed(session) == [3]
+        assert len(contents(session, ITEMS)) == 10, "nothing is deleted"
+
+    def test_an_incomplete_run_infers_nothing(self, session: Session) -> None:
+        crawl(session, 1, TEN)
+        assert crawl(session, 2, but(3), complete=False) == []
+        assert current(session) == list(TEN)
+
+    def test_a_run_that_never_ends_infers_nothing(self, session: Session) -> None:
+        crawl(session, 1, TEN)
+        Writer(session, "run-2").commit(page(1, ITEMS, [{"id": 1}], run="run-2", at=START + 200 * SECOND))
+        assert current(session) == list(TEN)
+        crawl(session, 3, TEN)
+        assert current(session) == list(TEN)
+
+    def test_a_row_that_comes_back_is_current_at_once(self, session: Session) -> None:
+        crawl(session, 1, TEN)
+        crawl(session, 2, but(3))
+        writer = Writer(session, "run-3").prepare(ITEMS)
+        writer.commit(page(1, ITEMS, [{"id": 3, "name": "back"}], run="run-3", at=START + 300 * SECOND))
+        assert current(session) == list(TEN)
+        assert removed(session) == []
+
+    def test_removed_again_after_it_came_back(self, session: Session) -> None:
+        crawl(session, 1, TEN)
+        crawl(session, 2, but(3))
+        crawl(session, 3, TEN)
+        crawl(session, 4, but(3))
+        assert removed(session) == [3]
+
+    def test_removed_stays_removed(self, session: Session) -> None:
+        crawl(session, 1, TEN)
+        crawl(session, 2, but(3))
+        found = crawl(session, 3, but(3))
+        assert removed(session) == [3]
+        assert sum(each.missing for each in found) == 0, "what is gone already is not found again"
+
+    def test_a_resumed_run_keeps_what_it_saw_before(self, target: Target) -> None:
+        with target.destination.open() as session:
+            crawl(session, 1, TEN)
+            writer = Writer(session, "run-2")
+            writer.commit(page(1, ITEMS, [{"id": n} for n in range(5)], run="run-2", at=START + 200 * SECOND))
+        with target.destination.open() as session:
+            writer = Writer(session, "run-2").prepare(ITEMS)
+            writer.commit(page(2, ITEMS, [{"id": n} for n in range(5, 9)], run="run-2", at=START + 201 * SECOND))
+            writer.finish(ITEMS, at=START + 210 * SECOND)
+            assert removed(session) == [9]
+
+    def test_removed_after_two_complete_runs(self, session: Session) -> None:
+        crawl(session, 1, TEN, spec=SLOW)
+        crawl(session, 2, but(3), spec=SLOW)
+        assert removed(session, SLOW) == []
+        crawl(session, 3, but(3, 4), spec=SLOW, complete=False)
+        assert removed(session, SLOW) == []
+        crawl(session, 4, but(3, 5), spec=SLOW)
+        assert removed(session, SLOW) == [3]
+
+    def test_a_row_seen_between_starts_counting_again(self, session: Session) -> None:
+        crawl(session, 1, TEN, spec=SLOW)
+        crawl(session, 2, but(3), spec=SLOW)
+        crawl(session, 3, TEN, spec=SLOW)
+        crawl(session, 4, but(3), spec=SLOW)
+        assert removed(session, SLOW) == []
+
+    def test_the_same_end_twice_counts_once(self, session: Session) -> None:
+        """A run that is resumed after its last commit ends again."""
+        crawl(session, 1, TEN, spec=SLOW)
+        crawl(session, 2, but(3), spec=SLOW)
+        Writer(session, "run-2").finish(SLOW, at=START + 220 * SECOND)
+        assert removed(session, SLOW) == []
+
+
+class Scopes(DestinationTests):
+    def test_a_scope_removes_only_its_own_rows(self, session: Session) -> None:
+        crawl(session, 1, range(10), scope="de")
+        crawl(session, 2, range(10, 20), scope="us")
+        crawl(session, 3, but(3), scope="de")
+        assert removed(session) == [3]
+        assert len(current(session)) == 19
+
+    def test_a_row_is_removed_when_no_scope_has_it(self, session: Session) -> None:
+        crawl(session, 1, TEN, scope="de")
+        crawl(session, 2, TEN, scope="us")
+        crawl(session, 3, but(3), scope="de")
+        assert removed(session) == []
+        crawl(session, 4, but(3), scope="us")
+        assert removed(session) == [3]
+
+    def test_one_scope_finds_again_what_the_other_lost(self, session: Session) -> None:
+        crawl(session, 1, TEN, scope="de")
+        crawl(session, 2, but(3), scope="de")
+        assert removed(session) == [3]
+        crawl(session, 3, TEN, scope="us")
+        assert removed(session) == []
+
+    def test_the_guard_counts_within_the_scope(self, session: Session) -> None:
+        crawl(session, 1, range(100, 200), scope="us")
+        crawl(session, 2, TEN, scope="de")
+        (found,) = crawl(session, 3, but(1, 2, 3), scope="de")
+        assert (found.status, found.missing, found.known) == ("held", 3, 10)
+        assert removed(session) == []
+
+
+class Guard(DestinationTests):
+    def test_up_to_the_share_is_applied(self, session: Session) -> None:
+        crawl(session, 1, TEN)
+        (found,) = crawl(session, 2, but(1, 2))
+        assert (found.status, found.missing, found.known) == ("applied", 2, 10)
+        assert removed(session) == [1, 2]
+
+    def test_more_than_the_share_is_held(self, session: Session) -> None:
+        crawl(session, 1, TEN)
+        (found,) = crawl(session, 2, but(1, 2, 3))
+        assert (found.status, found.missing, found.known) == ("held", 3, 10)
+        assert current(session) == list(TEN)
+        (listed,) = [each for each in session.removals(table="items") if each.missing]
+        assert (listed.status, listed.scope, listed.run_id, listed.missing) == ("held", "scope", "run-2", 3)
+
+    @pytest.mark.parametrize(("spec", "status"), [(STRICT, "held"), (LAX, "applied")], ids=["strict", "lax"])
+    def test_the_share_is_the_table_s_own(self, session: Session, spec: TableSpec, status: str) -> None:
+        crawl(session, 1, TEN, spec=spec)
+        gone = but(1) if spec is STRICT else []
+        (found,) = crawl(session, 2, gone, spec=spec)
+        assert found.status == status
+
+    def test_confirmed_removals_are_applied(self, session: Session) -> None:
+        crawl(session, 1, TEN)
+        crawl(session, 2, but(1, 2, 3))
+        assert session.decide_removals("items", "run-2", confirm=True) == 3
+        assert removed(session) == [1, 2, 3]
+        assert [each.status for each in session.removals(table="items") if each.missing] == ["confirmed"]
+
+    def test_rejected_removals_stay_current(self, session: Session) -> None:
+        crawl(session, 1, TEN)
+        crawl(session, 2, but(1, 2, 3))
+        assert session.decide_removals("items", "run-2", confirm=False) == 3
+        assert current(session) == list(TEN)
+        assert [each.status for each in session.removals(table="items") if each.missing] == ["rejected"]
+
+    def test_confirming_spares_what_has_come_back(self, session: Session) -> None:
+        crawl(session, 1, TEN)
+        crawl(session, 2, but(1, 2, 3))
+        writer = Writer(session, "run-3").prepare(ITEMS)
+        writer.commit(page(1, ITEMS, [{"id": 2}], run="run-3", at=START + 300 * SECOND))
+        session.decide_removals("items", "run-2", confirm=True)
+        assert removed(session) == [1, 3]
+
+    def test_a_decision_is_made_once(self, session: Session) -> None:
+        crawl(session, 1, TEN)
+        crawl(session, 2, but(1, 2, 3))
+        session.decide_removals("items", "run-2", confirm=True)
+        assert session.decide_removals("items", "run-2", confirm=False) == 0
+        assert removed(session) == [1, 2, 3]
+
+    def test_nothing_to_decide(self, session: Session) -> None:
+        crawl(session, 1, TEN)
+        assert session.decide_removals("items", "run-9", confirm=True) == 0
+
+    def test_held_then_seen_again_by_a_later_run(self, session: Session) -> None:
+        crawl(session, 1, TEN)
+        crawl(session, 2, but(1, 2, 3))
+        crawl(session, 3, TEN)
+        assert current(session) == list(TEN)
+        assert removed(session) == []
+
+    def test_a_scope_that_collapses_is_held_again_and_again(self, session: Session) -> None:
+        crawl(session, 1, TEN)
+        for number in (2, 3, 4):
+            crawl(session, number, [])
+            assert current(session) == list(TEN), f"run {number}"
+
+
+class Purging(DestinationTests):
+    def test_removed_rows_are_deleted_on_request_only(self, session: Session) -> None:
+        crawl(session, 1, TEN)
+        crawl(session, 2, but(3))
+        assert session.purge(table="items", removed=True) == 1
+        assert [row[0] for row in contents(session, ITEMS)] == but(3)
+        assert removed(session) == []
+        crawl(session, 3, TEN)
+        assert current(session) == list(TEN)

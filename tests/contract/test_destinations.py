@@ -1,0 +1,46 @@
+"""Every destination keeps the contract. A new one adds its class here."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import psycopg
+import pytest
+
+from headrace.destinations import from_url
+from headrace.testing.destination_suite import DestinationSuite, Target
+
+
+class TestDuckDB(DestinationSuite):
+    def make(self, folder: Path) -> Target:
+        file = folder / "test.duckdb"
+
+        def execute(sql: str) -> None:
+            with duckdb.connect(file) as connection:
+                connection.execute(sql)
+
+        return Target(from_url(f"duckdb:///{file}"), execute)
+
+
+class TestSQLite(DestinationSuite):
+    def make(self, folder: Path) -> Target:
+        file = folder / "test.sqlite"
+
+        def execute(sql: str) -> None:
+            with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+                connection.execute(sql)
+
+        return Target(from_url(f"sqlite:///{file}"), execute, tables="SELECT name FROM sqlite_master")
+
+
+class TestPostgreSQL(DestinationSuite):
+    @pytest.fixture
+    def target(self, postgres_url: str) -> Target:
+        def execute(sql: str) -> None:
+            with psycopg.connect(postgres_url, autocommit=True) as connection:
+                connection.execute(sql.encode())
+
+        return Target(from_url(postgres_url), execute)
