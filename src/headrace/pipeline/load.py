@@ -14,6 +14,7 @@ from headrace import pipelines
 from headrace.core.errors import InputError, PipelineFileError, UsageError
 from headrace.core.suggest import did_you_mean
 from headrace.core.templates import render
+from headrace.mapping.spec import table_specs
 from headrace.pipeline import hashes, yaml
 from headrace.pipeline.explain import explain
 from headrace.pipeline.inputs import Input, collect
@@ -21,6 +22,7 @@ from headrace.pipeline.model import Pipeline
 from headrace.pipeline.secrets import mask, mask_url
 from headrace.pipeline.shape import Problem, Shaped, shape
 from headrace.pipeline.variables import Names, Variables, choose_environment, environ_value, resolve_names
+from headrace.steps.generic.api_extractor import ApiExtractor
 from headrace.steps.source import Source
 
 DEFAULT_DESTINATION = "duckdb:///headrace.duckdb"
@@ -186,6 +188,7 @@ def parse(text: bytes | str, name: str = "pipeline.yml") -> Draft:
     declared = _declared(shaped.data, pipeline)
     found = resolve_names(shaped, declared)
     _check_steps(shaped)
+    _check_tables(shaped, pipeline)
     if shaped.problems or pipeline is None:
         problems = _lines(shaped.problems, name)
         more = len(problems) - _SHOWN_PROBLEMS
@@ -262,6 +265,18 @@ def _check_steps(shaped: Shaped) -> None:
                 shaped.problem(("steps", index, "needs", at), f"there is no step {name!r}{did_you_mean(name, first)}")
             elif first[name] >= index:
                 shaped.problem(("steps", index, "needs", at), f"{name!r} is no earlier step: put it before this one")
+
+
+def _check_tables(shaped: Shaped, pipeline: Pipeline | None) -> None:
+    """Paths that leave their table's element, and the like."""
+    for index, entry in enumerate(pipeline.steps if pipeline is not None else ()):
+        if isinstance(entry.config, ApiExtractor):
+            for number, table in enumerate(entry.config.tables):
+                try:
+                    table_specs([table])
+                except PipelineFileError as error:
+                    for message in error.problems:
+                        shaped.problem(("steps", index, "config", "tables", number), message)
 
 
 def _with_repeats(pipeline: Pipeline, inputs: Mapping[str, Input]) -> Pipeline:

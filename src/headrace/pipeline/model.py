@@ -71,7 +71,7 @@ class Schedule(Model):
 class Pipeline(Model):
     """A pipeline file: what to fetch, what to make of it, where it goes."""
 
-    pipeline_id: str = Field(pattern=r"^\w[\w.-]*$", max_length=200)
+    pipeline_id: str = Field("", pattern=r"^\w[\w.-]*$", max_length=200)
     """By default the file's name."""
     description: str = ""
     inputs: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][\w-]*$")], Input] | None = None

@@ -9,14 +9,16 @@ from typing import Any
 from headrace.core.templates import names
 
 MASK = "***"
-_TELLING = re.compile(r"auth|api.?key|token|secret|passw|cookie|credential|session", re.IGNORECASE)
+_TELLING = ("apikey", "authorization", "token", "secret", "passw", "credential", "cookie")
 _PASSWORD = re.compile(r"(://[^/?#@\s:]*:)[^/?#\s]*@")
 _PASSWORD_PARAM = re.compile(r"((?:password|token|secret|key)=)[^&#\s]+", re.IGNORECASE)
 
 
 def spells_out(key: str, value: Any) -> bool:
     """Whether a header or parameter holds a credential in the file itself, instead of in a variable."""
-    return isinstance(value, str) and bool(value) and bool(_TELLING.search(key)) and not any(names(value))
+    flat = re.sub(r"[^a-z0-9]", "", key.lower())
+    telling = flat == "key" or any(word in flat for word in _TELLING)
+    return telling and isinstance(value, str) and bool(value) and not any(names(value))
 
 
 def mask_url(url: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headrace.core.errors import InputError
 from headrace.core.suggest import did_you_mean
@@ -14,6 +14,9 @@ from headrace.pipeline.inputs import Input, unix
 from headrace.pipeline.shape import Shaped
 from headrace.pipeline.yaml import Where
 from headrace.steps.base import processors
+
+if TYPE_CHECKING:
+    from headrace.pipeline.model import Pipeline
 
 OF_THE_RUN = ("org_slug", "run_id", "request_id", "now", "now_unix", "date", "date_unix")
 OF_THE_PAGE = "fetched_at"
@@ -55,21 +58,22 @@ def uses(shaped: Shaped) -> Iterator[Use]:
         if kind is None:
             continue
         for pattern in kind.templated:
-            for path, text in _texts(entry.get("config"), tuple(pattern.split(".")), ("steps", index, "config")):
+            for path, text in texts(entry.get("config"), tuple(pattern.split(".")), ("steps", index, "config")):
                 yield from (Use(name, path) for name in names(text))
 
 
-def _texts(value: Any, pattern: tuple[str, ...], path: Where) -> Iterator[tuple[Where, str]]:
+def texts(value: Any, pattern: tuple[str, ...], path: Where) -> Iterator[tuple[Where, str]]:
+    """Every text below the parts of ``value`` that ``pattern`` names (all of it, for an empty one)."""
     if isinstance(value, str) and not pattern:
         yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
             if not pattern or pattern[0] in ("*", key):
-                yield from _texts(item, pattern[1:], (*path, key))
+                yield from texts(item, pattern[1:], (*path, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
             if not pattern or pattern[0] == "*":
-                yield from _texts(item, pattern[1:], (*path, index))
+                yield from texts(item, pattern[1:], (*path, index))
 
 
 def resolve_names(shaped: Shaped, declared: Mapping[str, Input] | None) -> Names:
@@ -235,6 +239,22 @@ class Variables:
     org: str
     environment: Mapping[str, Any] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of_record(
+        cls,
+        pipeline: Pipeline,
+        params: Mapping[str, Any],
+        org: str,
+        environment: str | None,
+        environ: Mapping[str, str],
+    ) -> Variables:
+        """The variables of a run that began earlier, from what its record kept."""
+        inputs = dict(pipeline.inputs or {})
+        for name in params:
+            inputs.setdefault(name, Input(type="date") if name in DATES else Input())
+        _, values = choose_environment(pipeline.environments, environment, pipeline.environment_variable, environ)
+        return cls(inputs, params, org, {k: v for k, v in values.items() if k not in _ENVIRONMENT_KEYS}, environ)
 
     def lookup(
         self,

@@ -24,7 +24,7 @@ class Raw(Model):
 
 
 class Source(Step):
-    """An API: where it is, who asks, how fast, and how its answers are built. Steps that crawl derive from it."""
+    """An API: where it is, who asks, how fast, and how its answers are built."""
 
     base_url: str = ""
     """Put before a ``url`` that starts with ``/``."""
