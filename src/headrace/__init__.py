@@ -1,0 +1,38 @@
+"""Headrace carries data from web APIs into a database or warehouse and never loses its place.
+
+The public names load what they need when they are first used: ``import headrace`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headrace._version import __version__
+
+if TYPE_CHECKING:
+    from headrace.core.errors import HeadraceError
+    from headrace.pipeline.load import load
+    from headrace.runner.api import resume, run
+    from headrace.runner.result import RunResult
+
+_HOMES = {
+    "HeadraceError": "headrace.core.errors",
+    "RunResult": "headrace.runner.result",
+    "load": "headrace.pipeline.load",
+    "resume": "headrace.runner.api",
+    "run": "headrace.runner.api",
+}
+
+__all__ = ["HeadraceError", "RunResult", "__version__", "load", "resume", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'headrace' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -14,8 +14,9 @@ from headrace.core.templates import Lookup
 
 if TYPE_CHECKING:
     from headrace.secrets.mask import Masker
-    from headrace.sources.client import Cache, TokenStore
+    from headrace.sources.session import TokenStore
     from headrace.sources.throttle import SharedLimit
+    from headrace.state.cache import ResponseCache
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ class RunContext:
     secret: Callable[[CredentialRef], Secret]
     masker: Masker
     tokens: TokenStore
-    cache: Cache | None
+    cache: ResponseCache | None
     shared_limit: Callable[[str], SharedLimit] | None
     last_complete: Callable[[str], LastComplete | None]
     stop: asyncio.Event

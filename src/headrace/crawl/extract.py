@@ -42,7 +42,7 @@ async def _mapper(plan: CrawlPlan, ctx: RunContext) -> Mapper:
     specs = [_removed_after(table, spec, plan) for table, spec in zip(plan.tables, draft.specs, strict=True)]
     raw = [plan.raw_table] if plan.raw_table else []
     await ctx.database.call(lambda s: s.prepare(specs, raw))
-    known = {spec.name: await ctx.database.call(lambda s, n=spec.name: s.columns(n)) for spec in specs}
+    known = await ctx.database.call(lambda s: {spec.name: s.columns(spec.name) for spec in specs})
     return Mapper(plan.tables, known=known, limits=capabilities.limits, lookup=ctx.lookup, fold=capabilities.fold)
 
 

@@ -13,15 +13,16 @@ from headrace.core import faults
 from headrace.core.contracts import Answer, Envelope
 from headrace.core.errors import AnswerError, CursorExpired, ErrorInAnswer, LoopDetected, RequestFailed
 from headrace.core.events import PageFetched
-from headrace.core.http import Request, Response
+from headrace.core.http import Request, Response, without_params
 from headrace.core.paths import Path
 from headrace.core.tables import Checkpoint, Cursor, StreamKey, page_id
 from headrace.core.templates import Lookup
 from headrace.crawl import marks
 from headrace.crawl.context import RunContext
 from headrace.crawl.plan import CrawlPlan
-from headrace.sources.client import ApiClient, BudgetSpent
+from headrace.sources.client import ApiClient, request_key
 from headrace.sources.decode import by_content_type, count
+from headrace.sources.throttle import BudgetSpent
 
 DECODE_ASIDE = 1 << 20
 """Bodies from this size are opened on another thread, so that heartbeats and other streams go on."""
@@ -118,7 +119,7 @@ class Stream:
         request = self._plan.paginator.apply(self._base, cursor)
         request = replace(request, slot=f"{self.key.step}/{self.key.slice}/{number}")
         accept = self._plan.end_on
-        window.append((cursor, request, asyncio.create_task(self._client.fetch(request, accept=accept))))
+        window.append((cursor, request, asyncio.create_task(self._client.fetch(request, accept=accept, home=self._base.url))))
 
     def _widen(self, window: deque[Any], number: int, fetched_here: int) -> None:
         """Ask ahead for pages whose position needs no answer, as far as every limit allows."""
@@ -166,14 +167,14 @@ class Stream:
                 )
             self._check_total(at)
             end = replace(at, cursor_next=None, done=True, memo=self._with_doubts(at.memo))
-            return Fetched(end, None, b"[]", 0, 0, self._client.key(request), stamp)
+            return Fetched(end, None, b"[]", 0, 0, request_key(request), stamp)
         try:
             envelope = await self._decode(response)
         except AnswerError as error:
             # A bad answer may come from the cache of a killed run: ask once more before giving up.
             if not response.from_cache:
                 raise _placed(error, f"{self._place}, page {number}") from error
-            response = await self._client.fetch(request, accept=self._plan.end_on, fresh=True)
+            response = await self._client.fetch(request, accept=self._plan.end_on, fresh=True, home=self._base.url)
             envelope = await self._decode(response)
         return self._advance(at, number, request, response, envelope, stamp)
 
@@ -201,7 +202,7 @@ class Stream:
         body_hash = int.from_bytes(hashlib.blake2b(response.body, digest_size=8).digest(), "big") >> 1
         seen = int(memo.get("seen", 0)) + records
         answer = Answer(response, envelope, records, number, seen)
-        cursor = paginator.next(answer, at.cursor_next)
+        cursor = self._without_secrets(paginator.next(answer, at.cursor_next))
         self._guard(at, number, body_hash, records)
         total = paginator.total(answer)
         new: dict[str, Any] = {"seen": seen, "stamp": stamp, "hash": body_hash, "at": at.cursor_next}
@@ -227,7 +228,7 @@ class Stream:
             )
         )
         identifier = page_id(stamp, self.key, number)
-        return Fetched(after, response, envelope.records, records, identifier, self._client.key(request), stamp)
+        return Fetched(after, response, envelope.records, records, identifier, request_key(request), stamp)
 
     def _guard(self, at: Checkpoint, number: int, body_hash: int, records: int) -> None:
         """The same position with the same body twice never ends; the same body elsewhere is suspicious."""
@@ -255,6 +256,12 @@ class Stream:
             old_pair, old_body = self._order.popleft()
             self._pairs.discard(old_pair)
             self._bodies.pop(old_body, None)
+
+    def _without_secrets(self, cursor: Cursor) -> Cursor:
+        """A next link may repeat the key that it was asked with: signing adds it again."""
+        if self._plan.auth is not None and isinstance(cursor, str) and "?" in cursor:
+            return without_params(cursor, self._plan.auth.secret_params())
+        return cursor
 
     def _with_doubts(self, memo: Mapping[str, Any]) -> Mapping[str, Any]:
         """Kept with the checkpoint: a crawl that is killed after its last page is still suspect."""

@@ -6,9 +6,13 @@ import importlib
 import pkgutil
 from functools import cache
 from importlib.metadata import entry_points
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from headrace.core.model import Model
+
+if TYPE_CHECKING:
+    from headrace.crawl.context import RunContext
+    from headrace.crawl.plan import CrawlResult
 
 
 class Step(Model):
@@ -22,6 +26,11 @@ class Step(Model):
     """Dotted keys that determine what is asked for: a run cannot go on when they have changed."""
     mapping_fields: ClassVar[frozenset[str]] = frozenset()
     """Dotted keys that determine what is made of the answers: can change, by ``--adopt`` and replay."""
+
+    async def run(self, step: str, title: str, ctx: RunContext) -> CrawlResult:
+        """Do the work of the step called ``step``, from where its checkpoints stand. Raises HeadraceError
+        after what was fetched is committed."""
+        raise NotImplementedError
 
 
 def _descendants(base: type[Step]) -> list[type[Step]]:

@@ -16,8 +16,8 @@ from headrace.core.tables import SliceState
 from headrace.core.templates import Lookup, as_text, render, render_tree
 from headrace.crawl import slices
 from headrace.crawl.plan import CrawlPlan, IncrementalPlan, SlicePlan
-from headrace.mapping.legacy import legacy_table
-from headrace.sources.paginate.none import NoPagination
+from headrace.mapping.spec import legacy_table
+from headrace.sources.paginate.none import SinglePage
 from headrace.steps.generic.api_extractor import ApiExtractor, Slices
 
 _UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -30,7 +30,7 @@ def seconds(text: str) -> int:
 
 def make_plan(config: ApiExtractor, step: str, title: str, lookup: Lookup) -> CrawlPlan:
     """Fill in every default. ``lookup`` resolves what is known before slices are."""
-    paginator: Paginator = config.pagination or NoPagination(type="none")
+    paginator: Paginator = config.pagination or SinglePage(type="none")
     url = config.base_url + config.url if config.url.startswith("/") else config.url
     raw = config.raw or None
     error_path = config.error_path or ("errors" if config.graphql is not None else None)

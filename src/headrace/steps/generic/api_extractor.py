@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from headrace.core.model import Model, PathText
 from headrace.mapping.config import Table, TableTarget, Transform
 from headrace.steps.source import Source
+
+if TYPE_CHECKING:
+    from headrace.crawl.context import RunContext
+    from headrace.crawl.plan import CrawlResult
 
 
 class Body(Model):
@@ -114,6 +118,12 @@ class ApiExtractor(Source):
     transform: Transform = Transform()
     destination: TableTarget | None = None
     """The one table of a step without ``tables``."""
+
+    async def run(self, step: str, title: str, ctx: RunContext) -> CrawlResult:
+        from headrace.crawl.extract import crawl
+        from headrace.steps.generic._plan import make_plan
+
+        return await crawl(make_plan(self, step, title, ctx.lookup), ctx)
 
     @model_validator(mode="after")
     def _consistent(self) -> ApiExtractor:

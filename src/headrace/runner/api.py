@@ -1,0 +1,249 @@
+"""The Python API: run, resume."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from headrace.core.clock import Clock, SystemClock, new_run_id
+from headrace.core.contracts import CredentialRef, Destination, Secret
+from headrace.core.errors import InputError, UsageError
+from headrace.core.events import EventSink
+from headrace.core.suggest import did_you_mean
+from headrace.core.tables import RunRecord
+from headrace.core.templates import Lookup
+from headrace.destinations import from_url
+from headrace.pipeline.load import Loaded, from_resolved, load
+from headrace.pipeline.model import Pipeline, PipelineStep
+from headrace.pipeline.variables import Variables
+from headrace.runner.engine import Surroundings, execute
+from headrace.runner.job import Job
+from headrace.runner.result import RunResult
+from headrace.secrets.resolve import resolve
+from headrace.state.store import StateStore
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where a run keeps its state, finds its secrets, and who listens; the same for `run` and `resume`."""
+
+    state: Path | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets_file: Path | None = None
+    prompt: Callable[[str], str | None] | None = None
+    sinks: Sequence[EventSink] = ()
+    offline: bool = False
+    rewrite: Mapping[str, str] = field(default_factory=dict)
+    max_pages: int | None = None
+    clock: Clock = field(default_factory=SystemClock)
+
+
+def run(
+    pipeline: str | Path,
+    *,
+    params: Mapping[str, Any] | None = None,
+    destination: str | None = None,
+    run_id: str | None = None,
+    max_pages: int | None = None,
+    steps: Sequence[str] = (),
+    from_step: str | None = None,
+    org: str | None = None,
+    env: str | None = None,
+    offline: bool = False,
+    rewrite: Mapping[str, str] | None = None,
+    restart: bool = False,
+    adopt: bool = False,
+    scope: str | None = None,
+    secrets: Mapping[str, str] | None = None,
+    secrets_file: Path | None = None,
+    prompt: Callable[[str], str | None] | None = None,
+    sinks: Sequence[EventSink] = (),
+    state: Path | None = None,
+    clock: Clock | None = None,
+) -> RunResult:
+    """Run a built-in pipeline or a YAML file until it is done, paused or stopped.
+
+    A ``run_id`` that exists already is resumed from its last commit. ``max_pages`` pauses each stream
+    after that many pages of this call (status ``partial``). ``rewrite`` sends requests for a host to another
+    base URL. ``offline`` uses only answers that an earlier call kept. ``restart`` begins
+    a new run under a new id, whatever ``run_id`` stands at; ``adopt`` goes on with a changed mapping. ``secrets``
+    are looked up before anything else (``{"hubspot": "..."}``). Ctrl-C commits what is fetched and returns
+    a result with status ``interrupted``.
+
+    Raises UsageError (file, inputs, secrets), SourceError (the API) or DestinationError; what was
+    committed before is safe, and calling again with the same ``run_id`` goes on from there.
+    """
+    settings = Settings(
+        state, secrets or {}, secrets_file, prompt, sinks, offline, rewrite or {}, max_pages, clock or SystemClock()
+    )
+    loaded = load(pipeline, params=params, env=env, org=org, destination=destination, scope=scope)
+    with StateStore.open(state) as store:
+        chosen = run_id if run_id and not restart else new_run_id(settings.clock)
+        job = _job(loaded, chosen, steps, from_step, adopt=adopt)
+        return _drive(job, from_url(loaded.destination), store, settings)
+
+
+def resume(
+    run_id: str,
+    *,
+    destination: str | None = None,
+    max_pages: int | None = None,
+    offline: bool = False,
+    rewrite: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    secrets_file: Path | None = None,
+    prompt: Callable[[str], str | None] | None = None,
+    sinks: Sequence[EventSink] = (),
+    state: Path | None = None,
+    clock: Clock | None = None,
+) -> RunResult:
+    """Go on with a run from its last commit, with the pipeline and inputs that it began with.
+
+    The state folder tells where it went; give ``destination`` when that is gone or its URL needs a password.
+    Raises as :func:`run` does.
+    """
+    settings = Settings(
+        state, secrets or {}, secrets_file, prompt, sinks, offline, rewrite or {}, max_pages, clock or SystemClock()
+    )
+    with StateStore.open(state) as store:
+        target = find_destination(run_id, destination, store)
+        return _drive(stored_job(stored_run(run_id, target)), target, store, settings)
+
+
+def find_destination(run_id: str, url: str | None, store: StateStore) -> Destination:
+    """Where ``run_id`` went: ``url`` if given, else what the state folder or the environment says."""
+    entry = store.run(run_id)
+    known = url or (entry.destination if entry is not None else None)
+    if known is None:
+        known = os.environ.get("HEADRACE_DESTINATION") or os.environ.get("DATABASE_URL")
+    if known is None:
+        latest = [e.run_id for e in store.runs(limit=50)]
+        raise InputError(
+            f"run {run_id!r} is not known here{did_you_mean(run_id, latest)}",
+            hint="`headrace runs` lists the runs; --destination URL names the database that has it",
+        )
+    return from_url(known)
+
+
+def stored_run(run_id: str, destination: Destination) -> RunRecord:
+    """The record of ``run_id``. Raises InputError when the destination does not have it."""
+    with destination.open(read_only=True) as session:
+        record = session.run(run_id)
+    if record is None:
+        raise InputError(
+            f"{destination.url} has no run {run_id!r}", hint="`headrace runs --destination URL` lists what it has"
+        )
+    return record
+
+
+def stored_job(record: RunRecord) -> Job:
+    """The job that ``record`` was made for."""
+    pipeline = from_resolved(record.resolved)
+    return Job(
+        run_id=record.run_id,
+        pipeline_id=record.pipeline,
+        org=record.org,
+        params=record.params,
+        resolved=record.resolved,
+        request_hash=record.request_hash,
+        mapping_hash=record.mapping_hash,
+        scope=record.scope,
+        steps=pipeline.steps,
+        lookup=_lookup(Variables.of_record(
+                pipeline, record.params, record.org, record.resolved.get("environment"), os.environ
+            )),
+    )
+
+
+def _job(loaded: Loaded, run_id: str, steps: Sequence[str], from_step: str | None, *, adopt: bool) -> Job:
+    return Job(
+        run_id=run_id,
+        pipeline_id=loaded.pipeline.pipeline_id,
+        org=loaded.org,
+        params=loaded.params,
+        resolved=loaded.resolved(),
+        request_hash=loaded.request_hash,
+        mapping_hash=loaded.mapping_hash,
+        scope=loaded.scope,
+        steps=choose_steps(loaded.pipeline, steps, from_step),
+        lookup=_lookup(loaded.variables),
+        adopt=adopt,
+    )
+
+
+def _lookup(variables: Variables) -> Callable[[str, int, Mapping[str, Mapping[str, Any]]], Lookup]:
+    return lambda run_id, now, results: variables.lookup(run_id=run_id, now=now, steps=results)
+
+
+def choose_steps(pipeline: Pipeline, only: Sequence[str], from_step: str | None) -> list[PipelineStep]:
+    """The steps called ``only``, or those from ``from_step`` on, in the file's order."""
+    names = [entry.step for entry in pipeline.steps]
+    for name in (*only, *([from_step] if from_step else [])):
+        if name not in names:
+            raise UsageError(
+                f"pipeline {pipeline.pipeline_id!r} has no step {name!r}{did_you_mean(name, names)}",
+                hint=f"its steps: {', '.join(names)}",
+            )
+    first = names.index(from_step) if from_step else 0
+    return [entry for i, entry in enumerate(pipeline.steps) if i >= first and (not only or entry.step in only)]
+
+
+def _drive(job: Job, destination: Destination, store: StateStore, settings: Settings) -> RunResult:
+    def find_secret(reference: CredentialRef) -> Secret:
+        return resolve(
+            reference,
+            org=job.org,
+            run_secrets=settings.secrets,
+            environ=os.environ,
+            files=(settings.secrets_file,) if settings.secrets_file else (),
+            prompt=settings.prompt,
+        )
+
+    async def main() -> RunResult:
+        around = Surroundings(
+            destination=destination,
+            state=store,
+            clock=settings.clock,
+            find_secret=find_secret,
+            sinks=tuple(settings.sinks),
+            offline=settings.offline,
+            rewrite=settings.rewrite,
+            page_limit=settings.max_pages,
+        )
+        with _stopping(around.stop):
+            result = await execute(job, around)
+        return result
+
+    return asyncio.run(main())
+
+
+@contextmanager
+def _stopping(stop: asyncio.Event) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM asks the run to stop; the second ends it at once (nothing committed is lost)."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    if threading.current_thread() is not threading.main_thread() or os.name == "nt":
+        yield
+        return
+
+    def ask() -> None:
+        if stop.is_set() and task is not None:
+            task.cancel()
+        stop.set()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, ask)
+    try:
+        yield
+    finally:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(name)
+
+

@@ -1,0 +1,335 @@
+"""One run from its lease to its record: the steps in order, each from where it stands."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from headrace.core import events, faults
+from headrace.core.clock import Clock
+from headrace.core.contracts import CredentialRef, Destination, Secret
+from headrace.core.errors import DestinationBusy, HeadraceError, RunIsHeld
+from headrace.core.tables import RunRecord, RunStatus, StreamKey
+from headrace.crawl.context import LastComplete, RunContext
+from headrace.crawl.extract import FINISHED
+from headrace.crawl.plan import CrawlResult
+from headrace.runner import records
+from headrace.runner.database import SessionThread, open_session
+from headrace.runner.job import Job
+from headrace.runner.result import RunResult, StepSummary
+from headrace.runner.sinks import Fanout, StateSink, Tally
+from headrace.secrets.mask import Masker
+from headrace.state.cache import ResponseCache
+from headrace.state.contract import RunEntry
+from headrace.state.heartbeat import Heartbeat
+
+if TYPE_CHECKING:
+    from headrace.state.store import StateStore
+
+_ORDER: tuple[RunStatus, ...] = ("failed", "interrupted", "partial", "suspect", "done")
+"""What a run is called when its steps end differently: the first of these that occurs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a run needs besides its job: where state is, how secrets are found, who listens."""
+
+    destination: Destination
+    state: StateStore
+    clock: Clock
+    find_secret: Callable[[CredentialRef], Secret]
+    sinks: tuple[events.EventSink, ...] = ()
+    offline: bool = False
+    rewrite: Mapping[str, str] = field(default_factory=dict)
+    page_limit: int | None = None
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class _Tokens:
+    """Tokens of the state store, as the API client asks for them."""
+
+    def __init__(self, state: StateStore, org: str) -> None:
+        self._state, self._org = state, org
+
+    def get_token(self, name: str) -> Mapping[str, Any] | None:
+        return self._state.get_token(f"{self._org}/{name}")
+
+    def put_token(self, name: str, token: Mapping[str, Any] | None) -> None:
+        self._state.put_token(f"{self._org}/{name}", token)
+
+
+async def execute(job: Job, around: Surroundings) -> RunResult:
+    """Run ``job`` to its end, or on from where it stands. Errors of the API or the database are raised
+    after the run's record says ``failed``; a stop, a pause or a suspicion is a result."""
+    tally = Tally()
+    fanout = Fanout((tally, StateSink(around.state, tally, around.clock), *around.sinks))
+    started = around.clock.monotonic()
+    async with _opened(job, around) as database, _leased(job, database, around):
+        job, record, resumed = await records.begin(job, database, around.clock, fanout)
+        if record.status in ("done", "suspect") and resumed:
+            return _as_it_stands(job, record, around)
+        with _announced(job, around):
+            masker = Masker()
+            cache = ResponseCache(around.state.folder / "cache", record.run_id)
+            run = _Run(job, around, database, record, resumed, fanout, tally, masker, cache)
+            fanout.emit(
+                events.RunStarted(record.run_id, job.pipeline_id, around.destination.url, resumed, record.params)
+            )
+            try:
+                status, steps, error, suspicions = await run.steps()
+            except BaseException as problem:
+                await run.record_failure(problem)
+                raise
+            finally:
+                cache.close()
+            result = RunResult(
+                run_id=record.run_id,
+                pipeline=job.pipeline_id,
+                destination=around.destination.url,
+                status=status,
+                rows=dict(tally.rows),
+                pages=tally.pages,
+                requests=tally.requests,
+                cached=tally.cached,
+                retries=tally.retries,
+                seconds=around.clock.monotonic() - started,
+                resumed=resumed,
+                steps=steps,
+                suspicions=suspicions,
+                error=error,
+            )
+            await run.save(status, error)
+            if status == "done":
+                cache.close(remove=True)
+            fanout.emit(
+                events.RunFinished(
+                    record.run_id, status, result.rows, result.pages, result.requests, result.cached, result.seconds,
+                    error, [seen for seen, _ in suspicions],
+                )  # fmt: skip
+            )
+            return result
+
+
+class _Run:
+    """The parts of one call that the steps share."""
+
+    def __init__(
+        self,
+        job: Job,
+        around: Surroundings,
+        database: SessionThread,
+        record: RunRecord,
+        resumed: bool,
+        fanout: Fanout,
+        tally: Tally,
+        masker: Masker,
+        cache: ResponseCache,
+    ) -> None:
+        self._job, self._around, self._database = job, around, database
+        self._record, self._resumed = record, resumed
+        self._fanout, self._tally, self._masker, self._cache = fanout, tally, masker, cache
+        self._results: dict[str, dict[str, Any]] = {}
+
+    async def steps(self) -> tuple[RunStatus, list[StepSummary], str, list[tuple[str, str]]]:
+        """Run the chosen steps in order; the first that does not end as done ends the run."""
+        from headrace.sources.http import AiohttpTransport
+
+        last = await self._last_complete()
+        transport = AiohttpTransport(self._around.clock, rewrite=self._around.rewrite)
+        summaries: list[StepSummary] = []
+        problems: list[str] = []
+        suspicions: list[tuple[str, str]] = []
+        try:
+            for entry in self._job.steps:
+                ctx = self._context(transport, last)
+                result: CrawlResult = await entry.config.run(entry.step, entry.title or entry.step, ctx)
+                summaries.append(StepSummary(entry.step, result.status, dict(result.rows), result.pages))
+                suspicions += result.suspicions
+                self._results[entry.step] = {
+                    "rows_extracted": result.records,
+                    "status": "SUCCESS" if result.status == "done" else result.status,
+                }
+                self._fanout.emit(
+                    events.StepFinished(self._record.run_id, entry.step, result.status, dict(result.rows))
+                )
+                if result.status != "done":
+                    problems.append(result.error)
+                    break
+        finally:
+            await transport.close()
+        found = {summary.status for summary in summaries}
+        status: RunStatus = next((s for s in _ORDER if s in found), "done")
+        return status, summaries, "\n".join(problems), suspicions
+
+    def _context(self, transport: Any, last: Mapping[str, LastComplete]) -> RunContext:
+        around, record = self._around, self._record
+        lookup = self._job.lookup(record.run_id, record.now, self._results)
+        return RunContext(
+            run_id=record.run_id,
+            pipeline=record.pipeline,
+            org=record.org,
+            scope=record.scope,
+            params=record.params,
+            now=record.now,
+            lookup=lookup,
+            database=self._database,
+            transport=transport,
+            clock=around.clock,
+            emit=self._fanout.emit,
+            secret=self._secret,
+            masker=self._masker,
+            tokens=_Tokens(around.state, record.org),
+            cache=self._cache,
+            shared_limit=around.state.limit,
+            last_complete=last.get,
+            stop=around.stop,
+            offline=around.offline,
+            page_limit=around.page_limit,
+            resumed=self._resumed,
+        )
+
+    def _secret(self, reference: CredentialRef) -> Secret:
+        found = self._around.find_secret(reference)
+        for value in (found.value, *found.fields.values()):
+            self._masker.add(value)
+        return found
+
+    async def _last_complete(self) -> dict[str, LastComplete]:
+        """By step: the finish of the latest complete run of this scope."""
+        scope, run_id, pipeline = self._record.scope, self._record.run_id, self._record.pipeline
+
+        def find(session: Any) -> dict[str, LastComplete]:
+            for run in session.runs(pipeline=pipeline, limit=1000):
+                if run.scope == scope and run.run_id != run_id and run.status == "done":
+                    found = {}
+                    for entry in self._job.steps:
+                        at = session.checkpoint(StreamKey(run.run_id, entry.step, FINISHED))
+                        if at is not None:
+                            found[entry.step] = LastComplete(run.run_id, at.rows, at.memo.get("mark"))
+                    return found
+            return {}
+
+        return await self._database.call(find)
+
+    async def record_failure(self, problem: BaseException) -> None:
+        """Leave word of ``problem`` where `status` finds it, if the database can still be told."""
+        stopped = isinstance(problem, asyncio.CancelledError | KeyboardInterrupt)
+        text = "stopped at once" if stopped else self._masker.mask_text(str(problem) or repr(problem))
+        status: RunStatus = "interrupted" if stopped else "failed"
+        try:
+            await self.save(status, text)
+        except HeadraceError:
+            self._around.state.update_run(self._record.run_id, status=status, error=text)
+        tally = self._tally
+        self._fanout.emit(
+            events.RunFinished(
+                self._record.run_id, status, dict(tally.rows), tally.pages, tally.requests, tally.cached, 0.0, text
+            )
+        )
+
+    async def save(self, status: RunStatus, error: str) -> None:
+        tally, record = self._tally, self._record
+        ended = replace(
+            record,
+            status=status,
+            finished_at=self._around.clock.now(),
+            rows=record.rows + sum(tally.rows.values()),
+            pages=record.pages + tally.pages,
+            requests=record.requests + tally.requests,
+            error=error,
+        )
+        await self._database.call(lambda s: s.save_run(ended))
+        faults.point("run.finished")
+        self._around.state.update_run(
+            record.run_id,
+            status=status,
+            error=error,
+            rows=ended.rows,
+            pages=ended.pages,
+            requests=ended.requests,
+            finished_at=ended.finished_at,
+            progress=tally.progress(),
+        )
+
+
+def _as_it_stands(job: Job, record: RunRecord, around: Surroundings) -> RunResult:
+    return RunResult(
+        run_id=record.run_id,
+        pipeline=job.pipeline_id,
+        destination=around.destination.url,
+        status=record.status,
+        resumed=True,
+        error=record.error,
+    )
+
+
+@asynccontextmanager
+async def _opened(job: Job, around: Surroundings) -> AsyncIterator[SessionThread]:
+    """The destination's session; a file that another process holds names the run that holds it."""
+    try:
+        opening = open_session(around.destination)
+        database = await opening.__aenter__()
+    except DestinationBusy as busy:
+        holder = around.state.holder(job.run_id)
+        if holder is None or not holder.alive:
+            raise
+        raise _held(job.run_id, holder.pid, holder.host, holder.heartbeat, around.clock) from busy
+    try:
+        yield database
+    finally:
+        await opening.__aexit__(None, None, None)
+
+
+@asynccontextmanager
+async def _leased(job: Job, database: SessionThread, around: Surroundings) -> AsyncIterator[None]:
+    owner = f"{os.getpid()}@{socket.gethostname()}"
+    lease: list[Any] = []
+
+    def take(session: Any) -> None:
+        held = session.lease(job.run_id, owner)
+        held.__enter__()
+        lease.append(held)
+
+    await database.call(take)
+    try:
+        yield
+    finally:
+        await database.call(lambda _: lease[0].__exit__(None, None, None))
+
+
+@contextmanager
+def _announced(job: Job, around: Surroundings) -> Iterator[None]:
+    """Say in the state store who runs this, and go on saying it."""
+    now = around.clock.now()
+    around.state.put_run(
+        RunEntry(
+            run_id=job.run_id,
+            pipeline=job.pipeline_id,
+            org=job.org,
+            destination=around.destination.url,
+            status="running",
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            started_at=now,
+            updated_at=now,
+            params=dict(job.params),
+        )
+    )
+    with Heartbeat(around.state, job.run_id):
+        yield
+
+
+def _held(run_id: str, pid: int, host: str, heartbeat: int, clock: Clock) -> RunIsHeld:
+    seconds = max(0, clock.now() - heartbeat) // 1_000_000
+    return RunIsHeld(
+        f"run {run_id} is being run by process {pid} on {host} (heartbeat {seconds} s ago)",
+        hint=f"wait for it, or stop it; `headrace status {run_id}` shows how far it is",
+    )
+
+
