@@ -9,7 +9,7 @@ from xml.parsers import expat
 import msgspec
 
 from headrace.core.contracts import Decoder, Envelope
-from headrace.core.errors import DecodeError, ErrorInAnswer
+from headrace.core.errors import DecodeError, ErrorInAnswer, PathNotFound
 from headrace.core.http import Response
 from headrace.core.model import PathText
 from headrace.core.paths import Path, Star, parse
@@ -28,16 +28,51 @@ class Xml(Decoder):
 
     type: Literal["xml"]
     lists: list[PathText] = []
-    """Elements that are a list even when there is one: ``rss.channel.item``, ``*`` passes any element."""
+    """Elements that are a list even when there is one or none: ``rss.channel.item``; ``*`` passes any element.
+    The element at ``data_path`` is one by itself, but only here may it be absent beside others."""
     namespaces: Literal["drop", "keep"] = "drop"
     """keep: names stay with their prefix (``"soap:Body"``, in quotes in a path) and xmlns are attributes."""
 
     def open(self, response: Response, data_path: Path, wants: Sequence[Path]) -> Envelope:
-        """A single element at ``data_path`` is one record."""
+        """A single element at ``data_path`` is one record; in an empty parent there are none."""
         refuse_html(response)
-        tree = _Builder(self.namespaces == "keep", [parse(text) for text in self.lists]).read(response)
+        declared = [parse(text) for text in self.lists]
+        lists = declared if _looked_into(data_path, wants) else [*declared, data_path]
+        tree = _Builder(self.namespaces == "keep", lists).read(response)
         _refuse_fault(tree)
-        return open_text(msgspec.json.encode(tree), data_path, wants)
+        for path in lists:
+            _fill(tree, path, even_beside_others=path in declared)
+        try:
+            return open_text(msgspec.json.encode(tree), data_path, wants)
+        except PathNotFound as error:
+            error.hint += f"; an element that may be absent: decode: {{type: xml, lists: [{data_path}]}}"
+            raise
+
+
+def _looked_into(data_path: Path, wants: Sequence[Path]) -> bool:
+    """Whether paging reads a member of the one element at ``data_path``."""
+    end = len(data_path.segments)
+    return any(
+        len(w.segments) > end and w.segments[:end] == data_path.segments and isinstance(w.segments[end], str)
+        for w in wants
+    )
+
+
+def _fill(tree: dict[str, Any], path: Path, *, even_beside_others: bool) -> None:
+    """Put an empty list where none of a list's elements came."""
+    if not all(isinstance(segment, str) for segment in path.segments) or len(path.segments) < 2:
+        return
+    names = [str(segment) for segment in path.segments]
+    above: Any = tree
+    for name in names[:-2]:
+        above = above.get(name) if isinstance(above, dict) else None
+    if not isinstance(above, dict) or names[-2] not in above:
+        return
+    parent = above[names[-2]]
+    if parent is None:
+        parent = above[names[-2]] = {}
+    if isinstance(parent, dict) and (even_beside_others or all(name.startswith("@") for name in parent)):
+        parent.setdefault(names[-1], [])
 
 
 class _Element:
