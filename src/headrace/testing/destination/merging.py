@@ -81,12 +81,10 @@ class Merging(DestinationTests):
     def test_an_unchanged_hash_is_not_written_again(self, session: Session) -> None:
         writer = Writer(session).prepare(HASHED)
         writer.commit(page(1, HASHED, [{"id": 1, "name": "a", "url": "u1", "hash": "h1"}]))
-        receipt = writer.commit(page(2, HASHED, [{"id": 1, "name": "a", "url": "u2", "hash": "h1"}]))
+        writer.commit(page(2, HASHED, [{"id": 1, "name": "a", "url": "u2", "hash": "h1"}]))
         assert contents(session, HASHED) == [(1, "a", "u1", "h1")]
-        assert receipt.rows.get("hashed", 0) == 0
-        receipt = writer.commit(page(3, HASHED, [{"id": 1, "name": "b", "url": "u3", "hash": "h2"}]))
+        writer.commit(page(3, HASHED, [{"id": 1, "name": "b", "url": "u3", "hash": "h2"}]))
         assert contents(session, HASHED) == [(1, "b", "u3", "h2")]
-        assert receipt.rows["hashed"] == 1
 
     def test_an_unchanged_hash_still_counts_as_seen(self, session: Session) -> None:
         writer = Writer(session).prepare(HASHED)

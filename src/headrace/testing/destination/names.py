@@ -36,7 +36,9 @@ class Names(DestinationTests):
         writer.finish(spec)
         assert rows(session, "things", HOSTILE) == [tuple(HOSTILE)] * 2
 
-    @pytest.mark.parametrize("name", HOSTILE)
+    @pytest.mark.parametrize(
+        "name", ['x"; DROP TABLE things; --', "a'b.c", "select", "naïve ☃ 🎬 %s ? :x $1 {y}", "\\", "two\nlines", "1st"]
+    )
     def test_hostile_tables(self, session: Session, name: str) -> None:
         keyed = table(name, "merge", {"id": "int", "v": "string"}, key=("id",))
         writer = Writer(session).prepare(keyed)

@@ -38,6 +38,24 @@ WRITES = [
     "TRUNCATE log",
     "VACUUM",
 ]
+EXPORTS = [
+    "ATTACH '{file}' AS other",
+    "ATTACH DATABASE '{file}' AS other",
+    "VACUUM INTO '{file}'",
+    "COPY log TO '{file}'",
+    "COPY (SELECT 1) TO '{file}'",
+    "EXPORT DATABASE '{file}'",
+    "COPY log TO PROGRAM 'cat > {file}'",
+]
+IMPORTS = [
+    "SELECT * FROM read_csv('{file}')",
+    "SELECT * FROM read_text('{file}')",
+    "SELECT * FROM '{file}'",
+    "SELECT readfile('{file}')",
+    "SELECT load_extension('{file}')",
+    "INSTALL httpfs",
+    "LOAD '{file}'",
+]
 
 
 class Queries(DestinationTests):
@@ -47,51 +65,38 @@ class Queries(DestinationTests):
         Writer(session).prepare(LOG).commit(page(1, LOG, rows))
         return session
 
-    @pytest.mark.parametrize("sql", WRITES)
-    def test_what_writes_is_refused(self, log: Session, sql: str) -> None:
-        with pytest.raises(HeadraceError):
-            list(log.query(sql))
-        assert len(contents(log, LOG)) == 300
-        assert list(log.columns("other")) == []
+    def test_what_writes_is_refused(self, log: Session) -> None:
+        done = []
+        for sql in WRITES:
+            with suppress(HeadraceError):
+                list(log.query(sql))
+                done.append(sql)
+            assert len(contents(log, LOG)) == 300, sql
+            assert list(log.columns("other")) == [], sql
+        assert done == []
         Writer(log).commit(page(2, LOG, [{"n": 300, "line": "still writable"}]))
         assert fetch(log, "SELECT count(*), max(n), min(n) FROM log") == [(301, 300, 0)]
 
-    @pytest.mark.parametrize(
-        "sql",
-        [
-            "ATTACH '{file}' AS other",
-            "ATTACH DATABASE '{file}' AS other",
-            "VACUUM INTO '{file}'",
-            "COPY log TO '{file}'",
-            "COPY (SELECT 1) TO '{file}'",
-            "EXPORT DATABASE '{file}'",
-            "COPY log TO PROGRAM 'cat > {file}'",
-        ],
-    )
-    def test_no_file_is_written(self, log: Session, tmp_path: Path, sql: str) -> None:
+    def test_no_file_is_written(self, log: Session, tmp_path: Path) -> None:
         file = tmp_path / "written"
-        with pytest.raises(HeadraceError):
-            list(log.query(sql.format(file=file)))
-        assert not file.exists()
+        done = []
+        for sql in EXPORTS:
+            with suppress(HeadraceError):
+                list(log.query(sql.format(file=file)))
+                done.append(sql)
+            assert not file.exists(), sql
+        assert done == []
         assert len(contents(log, LOG)) == 300
 
-    @pytest.mark.parametrize(
-        "sql",
-        [
-            "SELECT * FROM read_csv('{file}')",
-            "SELECT * FROM read_text('{file}')",
-            "SELECT * FROM '{file}'",
-            "SELECT readfile('{file}')",
-            "SELECT load_extension('{file}')",
-            "INSTALL httpfs",
-            "LOAD '{file}'",
-        ],
-    )
-    def test_no_file_is_read(self, log: Session, tmp_path: Path, sql: str) -> None:
+    def test_no_file_is_read(self, log: Session, tmp_path: Path) -> None:
         file = tmp_path / "secret.csv"
         file.write_text("a,b\n1,2\n")
-        with pytest.raises(HeadraceError):
-            list(log.query(sql.format(file=file)))
+        done = []
+        for sql in IMPORTS:
+            with suppress(HeadraceError):
+                list(log.query(sql.format(file=file)))
+                done.append(sql)
+        assert done == []
 
     @pytest.mark.parametrize(
         "sql", ["PRAGMA user_version = 5", "PRAGMA journal_mode = delete", "SET threads = 1", "PRAGMA query_only = off"]

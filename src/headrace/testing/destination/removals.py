@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from headrace.core.contracts import Session
+from headrace.core.errors import UsageError
 from headrace.core.tables import Receipt, Removals, TableSpec
 
 from .build import SECOND, START, Writer, finish, page, table
@@ -222,12 +223,14 @@ class Guard(DestinationTests):
         crawl(session, 1, TEN)
         crawl(session, 2, but(1, 2, 3))
         session.decide_removals("items", "run-2", confirm=True)
-        assert session.decide_removals("items", "run-2", confirm=False) == 0
+        with pytest.raises(UsageError):
+            session.decide_removals("items", "run-2", confirm=False)
         assert removed(session) == [1, 2, 3]
 
     def test_nothing_to_decide(self, session: Session) -> None:
         crawl(session, 1, TEN)
-        assert session.decide_removals("items", "run-9", confirm=True) == 0
+        with pytest.raises(UsageError, match="run-9"):
+            session.decide_removals("items", "run-9", confirm=True)
 
     def test_held_then_seen_again_by_a_later_run(self, session: Session) -> None:
         crawl(session, 1, TEN)

@@ -17,7 +17,7 @@ def record(number: int, **changes: object) -> RunRecord:
         pipeline="sapi",
         org="default",
         status="running",
-        params={"country": "us", "big": 2**70, "nul": "\x00", "list": [1, None, True], "lone": "\ud800"},
+        params={"country": "us", "big": 2**70, "nul": "\x00", "list": [1, None, True]},
         resolved={"steps": [{"step": "crawl", "price": 0.1, "emoji": "🎬"}]},
         request_hash="r",
         mapping_hash="m",
@@ -34,6 +34,14 @@ class Runs(DestinationTests):
         assert session.run("run-1") is None
         session.save_run(record(1))
         assert session.run("run-1") == record(1)
+
+    def test_a_parameter_that_is_not_unicode(self, session: Session) -> None:
+        """What a shell hands over as bytes that are not UTF-8."""
+        session.prepare([], [RAW])
+        session.save_run(record(1, params={"path": "caf\udce9"}))
+        stored = session.run("run-1")
+        assert stored is not None
+        assert stored.params == {"path": "caf\udce9"}
 
     def test_saving_again_updates(self, session: Session) -> None:
         session.prepare([], [RAW])

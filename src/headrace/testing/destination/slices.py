@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
+
 from headrace.core.contracts import Session
 from headrace.core.tables import Group, SliceState
 
@@ -45,12 +47,8 @@ class Slices(DestinationTests):
             yield from made(1500)
             raise RuntimeError("the source of slices broke")
 
-        try:
+        with pytest.raises(Exception, match="the source of slices broke"):
             session.freeze_slices("run-1", "extract", broken())
-        except RuntimeError:
-            pass
-        else:
-            raise AssertionError("the error of the source is not hidden")
         assert session.slices("run-1", "extract") == []
         assert session.freeze_slices("run-1", "extract", made(2)) == 2
 
