@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -152,9 +153,10 @@ class _Step:
             self._writer.standing[key] = at
         stream = Stream(self._plan, self._ctx, self._client, key, lookup, at)
         try:
-            async for page in stream.pages():
-                await self._channel.put(page)
-                at = page.at
+            async with aclosing(stream.pages()) as pages:
+                async for page in pages:
+                    await self._channel.put(page)
+                    at = page.at
         except SourceError:
             if at is not None:
                 self._reached[key] = at

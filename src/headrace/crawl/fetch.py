@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -76,7 +76,7 @@ class Stream:
         if start is not None and "hash" in start.memo:
             self._remember(hash((repr(start.memo["at"]), start.memo["hash"])), start.memo["hash"], start.page_number)
 
-    async def pages(self) -> AsyncIterator[Fetched]:
+    async def pages(self) -> AsyncGenerator[Fetched, None]:
         """Yield every page after the checkpoint. Sets :attr:`ended` and :attr:`suspicions`."""
         at = self._from or self._first
         if at.done:

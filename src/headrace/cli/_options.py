@@ -1,0 +1,97 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from headrace.core.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def destination(f: F) -> F:
+    return click.option("--destination", metavar="URL", help="Database, such as duckdb:///my.duckdb.")(f)
+
+
+def state(f: F) -> F:
+    return click.option(
+        "--state",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder of runs, progress and tokens (default: .headrace here, or the user's state folder).",
+    )(f)
+
+
+def pipeline_choices(f: F) -> F:
+    """Which file, with which inputs, in which environment."""
+    for option in (
+        click.option("--env", metavar="NAME", help="Environment of the file (dev, prod, ...)."),
+        click.option("--org", metavar="SLUG", help="Organisation; default HEADRACE_ORG, else `default`."),
+        click.option(
+            "--param", "params", multiple=True, metavar="NAME=VALUE",
+            help="Input of the pipeline; each is an option of its own too, such as --country de.",
+        ),
+    ):  # fmt: skip
+        f = option(f)
+    return click.argument("pipeline")(f)
+
+
+def requests(f: F) -> F:
+    """How requests leave."""
+    for option in (
+        click.option("--offline", is_flag=True, help="Use only answers that an earlier call kept."),
+        click.option(
+            "--rewrite", "rewrites", multiple=True, metavar="HOST=URL",
+            help="Send a host's requests to another base URL, such as a sandbox.",
+        ),
+        click.option(
+            "--secrets-file", type=click.Path(path_type=Path, dir_okay=False),
+            help="File of secrets (TOML or NAME=value lines).",
+        ),
+    ):  # fmt: skip
+        f = option(f)
+    return f
+
+
+def output(f: F) -> F:
+    """How progress, logs and the summary are shown."""
+    for option in (
+        click.option("-v", "--verbose", count=True, help="Log each state change; -vv each request."),
+        click.option("--log-format", type=click.Choice(["console", "json"]), default="console"),
+        click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout."),
+        click.option(
+            "--progress", type=click.Choice(["auto", "plain", "none"]), default="auto", help="How progress is shown."
+        ),
+    ):
+        f = option(f)
+    return f
+
+
+def pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
+    """``("a=1", "b=2")`` as a mapping. Raises UsageError."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"{option} {text!r}: write {option} name=value")
+        found[name] = value
+    return found
+
+
+def inputs(params: tuple[str, ...], extra: list[str]) -> dict[str, Any]:
+    """Inputs from ``--param name=value`` and from options named after them (``--country us``,
+    ``--country=us``, ``--dry`` for true). Raises UsageError."""
+    found: dict[str, Any] = dict(pairs(params, "--param"))
+    rest = list(extra)
+    while rest:
+        option = rest.pop(0)
+        if not option.startswith("--") or option == "--":
+            raise UsageError(f"unexpected argument {option!r}", hint="inputs are written --name value")
+        name, equals, value = option[2:].partition("=")
+        if not equals:
+            value = rest.pop(0) if rest and not rest[0].startswith("--") else "true"
+        found[name.replace("-", "_")] = value
+    return found
