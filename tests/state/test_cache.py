@@ -83,6 +83,33 @@ def test_the_newest_answer_to_a_key_wins_also_over_processes(tmp_path: Path) -> 
     assert third.body == b"newest"
 
 
+def test_segments_are_read_in_the_order_they_were_begun(tmp_path: Path) -> None:
+    caches = [ResponseCache(tmp_path, "run") for _ in range(8)]
+    for n, cache in enumerate(caches):
+        cache.put("k", answer(b"%d" % n))
+    contents = {path: path.read_bytes() for path in segments(tmp_path)}
+    assert len(contents) == 8
+    for arrangement in (sorted(contents), sorted(contents, reverse=True)):
+        for path in segments(tmp_path):
+            path.unlink()
+        for path in arrangement:
+            path.write_bytes(contents[path])
+        found = ResponseCache(tmp_path, "run").get("k")
+        assert found is not None
+        assert found.body == b"7"
+
+
+def test_a_torn_answer_does_not_hide_the_one_before(tmp_path: Path) -> None:
+    cache = ResponseCache(tmp_path, "run")
+    cache.put("k", answer(b"whole"))
+    cache.put("k", answer(b"torn"))
+    (segment,) = segments(tmp_path)
+    segment.write_bytes(segment.read_bytes()[:-1])
+    found = ResponseCache(tmp_path, "run").get("k")
+    assert found is not None
+    assert found.body == b"whole"
+
+
 def test_two_live_caches_of_one_run_do_not_disturb_each_other(tmp_path: Path) -> None:
     a, b = ResponseCache(tmp_path, "run"), ResponseCache(tmp_path, "run")
     for n in range(50):
@@ -214,11 +241,14 @@ from headrace.core.http import Response
 from headrace.state.cache import ResponseCache
 import os
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
 warnings = []
 cache = ResponseCache(Path(sys.argv[1]), "run", warn=warnings.append)
 for n in range(20):
     cache.put(f"k{n}", Response(200, (), os.urandom(3000), "u", n))
+    if n == 3:  # room again, behind a torn entry
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
 kept = [n for n in range(20) if cache.get(f"k{n}") is not None]
 assert kept == [0, 1, 2], kept
 assert len(warnings) == 1, warnings

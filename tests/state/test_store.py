@@ -124,6 +124,18 @@ def test_a_locked_file_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert "locked" in warnings[0]
 
 
+def test_a_token_is_flushed_to_the_disk(tmp_path: Path) -> None:
+    with StateStore.open(tmp_path) as store:
+        said: list[str] = []
+        store._connection().set_trace_callback(said.append)
+        store.put_token("t", {"a": 1})
+        store._connection().set_trace_callback(None)
+        (before,) = [n for n, sql in enumerate(said) if sql == "PRAGMA synchronous = FULL"]
+        (insert,) = [n for n, sql in enumerate(said) if sql.startswith("INSERT")]
+        (after,) = [n for n, sql in enumerate(said) if sql == "PRAGMA synchronous = NORMAL"]
+        assert before < insert < after
+
+
 def test_files_are_private_and_ignored_by_git(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
@@ -180,8 +192,10 @@ from headrace.state.contract import RunEntry
 from headrace.state.store import StateStore
 store = StateStore.open(sys.argv[1], warn=lambda message: sys.exit(message))
 store.put_run(RunEntry("parent", "p", status="done"))
+parents = store._connection()
 child = os.fork()
 if child == 0:
+    assert store._connection() is not parents
     store.put_run(RunEntry("child", "p", status="done"))
     store.close()
     os._exit(0)

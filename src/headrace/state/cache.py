@@ -272,7 +272,6 @@ def _header(data: bytes) -> tuple[int, int, int, int, bytes]:
 def _make_private(folder: Path) -> None:
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
-    folder.chmod(0o700)  # whatever the umask was
 
 
 def _quietly(action: Callable[[], object]) -> None:

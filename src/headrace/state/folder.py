@@ -37,5 +37,4 @@ def make_private(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-        folder.chmod(0o700)
         (folder / ".gitignore").write_text("*\n", encoding="utf-8")
