@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -11,18 +12,22 @@ from typing import Literal
 
 Cut = Literal["before", "after", "partition"]
 
+COMMIT = re.compile(rb"(?<! )COMMIT;?\x00", re.IGNORECASE)
+"""PostgreSQL's statement, and not the clause ``ON COMMIT DROP``."""
+
 
 @dataclass
 class Proxy:
-    """Forwards loopback connections to ``port``; loses one when a message holding ``trigger`` passes.
+    """Forwards loopback connections to ``port``; once ``cut`` is set, loses the first connection on which a
+    client's message matches ``trigger``.
 
-    ``cut`` says how: ``before`` drops both ends without forwarding the message, ``after`` forwards it
-    and drops the client's end at once, ``partition`` drops the client's end and keeps the server's open
-    for ``linger`` seconds with the message undelivered. With ``dead_after`` no later connection is accepted.
+    ``before`` drops both ends and delivers nothing; ``after`` drops the client's end, then delivers;
+    ``partition`` drops the client's end, delivers nothing and keeps the server waiting for ``linger``
+    seconds. With ``dead_after`` no connection is accepted from then on.
     """
 
     port: int
-    trigger: bytes = b"COMMIT"
+    trigger: re.Pattern[bytes] = COMMIT
     cut: Cut | None = None
     linger: float = 1.0
     dead_after: bool = False
@@ -69,7 +74,7 @@ class Proxy:
 
     def _upstream(self, client: socket.socket, server: socket.socket) -> None:
         while data := _receive(client):
-            if self.cut is not None and not self.fired.is_set() and self.trigger in data.upper():
+            if self.cut is not None and not self.fired.is_set() and self.trigger.search(data):
                 self.fired.set()
                 self._lose(data, client, server)
                 return
@@ -78,13 +83,13 @@ class Proxy:
         _close(server)
 
     def _lose(self, data: bytes, client: socket.socket, server: socket.socket) -> None:
+        _close(client)  # first, so that no answer can still reach it
         if self.cut == "after":
             _send(server, data)
-        _close(client)
+            return
         if self.cut == "partition":
             time.sleep(self.linger)
-        if self.cut != "after":  # after: the server still has to work on the message, and finds out later
-            _close(server)
+        _close(server)
 
 
 def _forward(source: socket.socket, sink: socket.socket) -> None:
