@@ -198,6 +198,7 @@ def test_close_keeps_what_is_pending_and_remove_deletes_all(tmp_path: Path) -> N
     assert again.get("a") is not None
     assert again.get("b") is None
     again.put("c", answer())
+    again.close()
     again.close(remove=True)
     assert list(tmp_path.iterdir()) == []
     done = ResponseCache(tmp_path, "run")

@@ -21,7 +21,8 @@ class RunEntry:
     """A run as ``runs`` and ``status`` show it. Times are microseconds since 1970 UTC; 0 is unset.
 
     The destination's ``headrace_runs`` is the truth; this is where to find it, and how far it is.
-    ``destination`` and ``params`` hold no secret.
+    ``destination`` and ``params`` hold no secret; what JSON lacks (dates) is kept in ``params`` and
+    ``progress`` as text.
     """
 
     run_id: str

@@ -98,7 +98,7 @@ class StateStore:
             mine = self._mine.get(run_id)
             if mine is not None:
                 mine = self._mine[run_id] = replace(mine, **changes)
-        values = [json.dumps(dict(v)) if name in _JSON else v for name, v in changes.items()]
+        values = [_column(name, value) for name, value in changes.items()]
         update = f"UPDATE runs SET {', '.join(f'{name} = ?' for name in changes)} WHERE run_id = ?"
 
         def work(connection: sqlite3.Connection) -> None:
@@ -346,5 +346,12 @@ def _code(error: Exception) -> int | None:
 
 
 def _run_row(entry: RunEntry) -> list[Any]:
-    row = [getattr(entry, name) for name in _COLUMNS]
-    return [json.dumps(dict(v)) if name in _JSON else v for name, v in zip(_COLUMNS, row, strict=True)]
+    return [_column(name, getattr(entry, name)) for name in _COLUMNS]
+
+
+def _column(name: str, value: Any) -> Any:
+    """As SQLite takes it. What an API or a YAML file put into it (half an emoji in an error, a date in a
+    parameter) must not fail a run here."""
+    if name in _JSON:
+        return json.dumps(dict(value), default=str)
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value

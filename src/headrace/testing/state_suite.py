@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from datetime import date
 from threading import Thread
 from typing import IO
 
@@ -107,6 +108,14 @@ class StateContract:
         assert (found.rows, found.pages, found.progress, found.status) == (1, 7, {"x": [1]}, "failed")
         assert (found.params, found.error, found.finished_at) == ({"a": 1}, "no", NOW + 9)
         assert (found.started_at, found.updated_at) == (NOW, NOW + SECOND)
+
+    def test_odd_values_do_not_fail_a_run(self, state: State) -> None:
+        state.put_run(RunEntry("r1", "p", params={"since": date(2024, 2, 29), "text": "a\ud800"}))
+        state.update_run("r1", error="half an emoji \ud83d, a NUL \0", progress={"at": date(2024, 3, 1)})
+        found = state.run("r1")
+        assert found is not None
+        assert (found.params, found.progress) == ({"since": "2024-02-29", "text": "a\ud800"}, {"at": "2024-03-01"})
+        assert found.error.startswith("half an emoji ")
 
     def test_update_of_an_unknown_run_or_field(self, state: State) -> None:
         state.update_run("nobody", rows=1)
