@@ -333,17 +333,17 @@ def test_memory_is_bounded_by_what_is_pending(tmp_path: Path) -> None:
     cache = ResponseCache(tmp_path, "run", segment_bytes=1 << 20)
     tracemalloc.start()
     try:
-        for n in range(20_000):
+        for n in range(8_000):
             cache.put(f"k{n}", small)
         pending = tracemalloc.get_traced_memory()[0]
-        cache.committed(f"k{n}" for n in range(20_000))
-        for n in range(20_000, 30_000):
+        cache.committed(f"k{n}" for n in range(8_000))
+        for n in range(8_000, 12_000):
             cache.put(f"k{n}", small)
             cache.committed([f"k{n}"])
         left = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert pending / 20_000 < 130
+    assert pending / 8_000 < 130
     # A dict keeps its table (about 40 bytes an entry) once it has grown; the entries themselves are gone.
     assert left < pending * 0.75
     assert len(segments(tmp_path)) == 1
