@@ -115,11 +115,11 @@ async def serve() -> AsyncIterator[Callable[[Handler], Awaitable[str]]]:
 class RawServer:
     """Answers the n-th connection with the n-th script (the last one for all further), then hangs up.
 
-    A script is bytes; ``None`` in place of one holds the connection open in silence.
+    A script is bytes; ``None`` in place of one holds the connection open in silence. The first ``resets`` end by a reset.
     """
 
-    def __init__(self, scripts: list[bytes | None], reset: bool) -> None:
-        self.scripts, self.reset = scripts, reset
+    def __init__(self, scripts: list[bytes | None], resets: int) -> None:
+        self.scripts, self.resets = scripts, resets
         self.heads: list[bytes] = []
         self.closed = asyncio.Event()
         self.url = ""
@@ -134,7 +134,7 @@ class RawServer:
             else:
                 writer.write(script)
                 await writer.drain()
-                if self.reset:
+                if len(self.heads) <= self.resets:
                     writer.transport.abort()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -148,8 +148,8 @@ async def raw() -> AsyncIterator[Callable[..., Awaitable[RawServer]]]:
     """Start a server that writes exact bytes."""
     servers: list[asyncio.Server] = []
 
-    async def start(*scripts: bytes | None, reset: bool = False) -> RawServer:
-        raw = RawServer(list(scripts), reset)
+    async def start(*scripts: bytes | None, resets: int = 0) -> RawServer:
+        raw = RawServer(list(scripts), resets)
         server = await asyncio.start_server(raw.handle, "127.0.0.1", 0)
         servers.append(server)
         raw.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import ssl
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from headrace._version import __version__
@@ -15,6 +16,7 @@ from headrace.core.errors import InputError, RequestFailed
 from headrace.core.http import Pairs, Request, Response, origin
 from headrace.sources.inflate import MAX_BODY, accepted_encodings, cut_short, inflate, too_large
 from headrace.sources.retry import NotSent
+from headrace.sources.throttle import leaves
 
 if TYPE_CHECKING:
     import aiohttp
@@ -32,7 +34,8 @@ class AiohttpTransport:
     ``rewrite`` sends a host's requests elsewhere: from ``host``, ``host:port`` or
     ``scheme://host[:port]`` to a base URL. The answer's ``url`` and the ``Host`` header stay the original's, so
     that a stand-in's links are the original's too. ``max_body`` bounds a body in bytes, packed and
-    unpacked. Follows no redirect, keeps no cookie, reads no proxy from the environment.
+    unpacked. Follows no redirect, keeps no cookie, reads no proxy from the environment. A GET whose connection
+    closes without a byte of answer is sent once more at once (aiohttp's way with stale connections).
     """
 
     def __init__(
@@ -117,8 +120,11 @@ class AiohttpTransport:
     def _open(self) -> aiohttp.ClientSession:
         import aiohttp
 
+        tracing = aiohttp.TraceConfig()
+        tracing.on_request_headers_sent.append(_on_the_wire)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections),
+            trace_configs=[tracing],
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
@@ -174,6 +180,10 @@ class AiohttpTransport:
                 raise too_large(self._max_body)
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def _on_the_wire(*_: Any) -> None:
+    leaves()
 
 
 def wire_url(url: str) -> str:
@@ -251,7 +261,8 @@ def _explained(error: Exception, request: Request, host: str) -> Exception:
         return NotSent(f"no connection to {host} within {min(_CONNECT_SECONDS, request.timeout):g} s")
     if isinstance(error, aiohttp.ClientConnectorError):
         tls = isinstance(error, aiohttp.ClientConnectorSSLError | ssl.SSLError)
-        reason = error.os_error.strerror or str(error.os_error)
+        number = error.os_error.errno or 0
+        reason = os.strerror(number) if number > 0 and not tls else str(error.os_error)
         return NotSent(f"no {'TLS ' if tls else ''}connection to {host}: {reason}")
     if isinstance(error, TimeoutError):
         return RequestFailed(

@@ -1,8 +1,8 @@
 """How fast requests leave: one :class:`Throttle` per source and credential.
 
-Two clocks run at once. Pacing (GCRA) spreads requests evenly with a small burst; the window log
+Two rules hold at once. Pacing (GCRA) spreads requests evenly with a small burst; the window log
 guarantees that no window of ``per_seconds`` holds more than ``requests`` *as the server sees them*: a
-request counts from the latest moment that it may have arrived, not from when it left here.
+request counts from when it went onto the wire (:func:`leaves`), since opening a connection takes several round trips.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol
 
 from headrace.core.clock import Clock
@@ -20,6 +22,7 @@ from headrace.sources.ratelimit import RateLimit
 DEFAULT_PER_SECOND = 10.0
 _SHOWN = 0.5  # shorter waits are pacing: telling of each would be noise
 _SLOWEST = 1 / 60  # requests per second that refusals may slow down to
+_JITTER = 0.02  # share of the window that the way to the server may vary by; it costs as much in speed
 _NOTHING = 1e-6  # a wait that a float clock may not even show
 _BURST_SECONDS = 0.05  # at high rates timers are coarser than the spacing
 
@@ -30,6 +33,24 @@ class BudgetSpent(Exception):
     def __init__(self, budget: int) -> None:
         super().__init__(f"the budget of {budget} requests is used up")
         self.budget = budget
+
+
+@dataclass(slots=True)
+class Seat:
+    """One request that was let through."""
+
+    throttle: Throttle
+    left: bool = False
+
+
+_seat: ContextVar[Seat | None] = ContextVar("headrace_seat", default=None)
+
+
+def leaves() -> None:
+    """For transports: this task's request goes onto the wire now. One that never says so counts from its end."""
+    seat = _seat.get()
+    if seat is not None:
+        seat.throttle._note(seat)
 
 
 class SharedLimit(Protocol):
@@ -67,13 +88,12 @@ class Throttle:
         if self._requests >= 5:
             self._burst = min(self._requests // 5 + 1, max(2, math.ceil(_BURST_SECONDS * self._base)))
         self._due = -math.inf  # when the next request would be due at an even pace
-        self._done: deque[float] = deque()  # ends of the requests that the window may still hold
-        self._flying = 0
-        self._fastest = math.inf  # seconds of the quickest request: each arrived at least that long before its end
+        self._sent: deque[float] = deque()  # when the requests left that the window may still hold
+        self._leaving = 0  # let through, but still connecting: they may leave at any moment
         self._resume_at, self._resume_why = -math.inf, ""
         self._slowed_at = -math.inf
         self._turn = asyncio.Lock()
-        self._landed = asyncio.Event()
+        self._left = asyncio.Event()
         self._seats = asyncio.Semaphore(limit.concurrency)
         self.used = 0
         """Requests that were let through."""
@@ -89,15 +109,21 @@ class Throttle:
         async with self._seats:
             async with self._turn:
                 await self._wait_for_turn()
-            started = self._clock.monotonic()
+            seat = Seat(self)
+            token = _seat.set(seat)
             try:
                 yield
             finally:
-                self._flying -= 1
-                ended = self._clock.monotonic()
-                self._fastest = min(self._fastest, ended - started)
-                self._done.append(ended)
-                self._landed.set()
+                _seat.reset(token)
+                if not seat.left:
+                    self._note(seat)
+
+    def _note(self, seat: Seat) -> None:
+        if not seat.left:
+            seat.left = True
+            self._leaving -= 1
+        self._sent.append(self._clock.monotonic())
+        self._left.set()
 
     async def _wait_for_turn(self) -> None:
         limit = self._limit
@@ -110,7 +136,7 @@ class Throttle:
             now = await self._pass()
         spacing = 1 / self._rate
         self._due = max(self._due, now - (self._burst - 1) * spacing) + spacing
-        self._flying += 1
+        self._leaving += 1
         self.used += 1
 
     async def _pass(self) -> float:
@@ -125,25 +151,24 @@ class Throttle:
                 self._on_wait(wait, why or "rate limit")
                 told = True
             if wait == math.inf:
-                self._landed.clear()
-                await self._landed.wait()
+                self._left.clear()
+                await self._left.wait()
             else:
                 await self._clock.sleep(wait)
 
     def _held(self, now: float) -> tuple[float, str]:
         """Seconds until the next request may go, and why if the API itself asked for it; infinite: when
-        one in flight has ended."""
+        one that is connecting has left."""
         if self._resume_at > now:
             return self._resume_at - now, self._resume_why
         wait = self._due - now
-        done = self._done
-        head_start = self._fastest if self._fastest < math.inf else 0.0
-        gone = now - self._period + head_start
-        while done and done[0] <= gone:
-            done.popleft()
-        excess = len(done) + self._flying - self._requests
+        sent = self._sent
+        gone = now - self._period * (1 + _JITTER)
+        while sent and sent[0] <= gone:
+            sent.popleft()
+        excess = len(sent) + self._leaving - self._requests
         if excess >= 0:
-            wait = max(wait, done[excess] - gone) if excess < len(done) else math.inf
+            wait = max(wait, sent[excess] - gone) if excess < len(sent) else math.inf
         return wait, ""
 
     async def _sleep(self, seconds: float, why: str) -> None:
@@ -165,8 +190,8 @@ class Throttle:
             return  # left before the last cut: no news
         now = self._clock.monotonic()
         pace = self._rate
-        if len(self._done) > 1 and now > self._done[0]:
-            pace = min(pace, len(self._done) / (now - self._done[0]))
+        if len(self._sent) > 1 and now > self._sent[0]:
+            pace = min(pace, len(self._sent) / (now - self._sent[0]))
         self._rate = max(min(_SLOWEST, self._base), pace / 2)
         self._step = self._rate / 50
         self._slowed_at = now
