@@ -110,6 +110,15 @@ class Connection(ABC):
     def is_data_error(self, error: BaseException) -> bool:
         """The database refused a value, not the statement or the moment."""
 
+    def is_conflict(self, error: BaseException) -> bool:
+        """Another session inserted the same key first."""
+        return False
+
+    @contextmanager
+    def views_aside(self, table: str) -> Iterator[None]:
+        """Change ``table`` inside; views that people made on it work again afterwards."""
+        yield
+
     @abstractmethod
     def query(self, sql: str, params: Sequence[Any]) -> Iterator[pa.RecordBatch]: ...
 
@@ -121,8 +130,9 @@ class Connection(ABC):
                               column=quote(column), type=new)  # fmt: skip
             self.do("alter_type", table=quote(table), column=quote(column), type=new, using=using)
 
-    def keep(self, sql: str, columns: Sequence[str]) -> None:
-        """``missing: keep`` before rows are replaced: make the staged rows what ``sql`` selects."""
+    @abstractmethod
+    def restage(self, sql: str) -> None:
+        """Make the staged rows what ``sql`` selects."""
 
     def comparable(self, expression: str, type: ColumnType) -> str:
         """``expression`` in a form that the database can compare."""

@@ -85,7 +85,9 @@ class Finisher:
     def _absences(self, layout: Layout, finish: Finish) -> list[Removals]:
         db, spec, seen = self.db, layout.spec, quote(layout.seen)
         db.lock_table(layout.seen)
-        db.do("miss", (finish.scope, self.run_id), seen=seen)
+        db.do("miss", (self.run_id, finish.scope, self.run_id, self.run_id), seen=seen)
+        if done := db.do("removals_of_run", (spec.name, finish.scope, self.run_id)):
+            return [Removals(*done[0][:6], found_at=db.micros(done[0][6]) or 0)]
         after = spec.removed_after
         known, missing = map(int, db.do("count_missing", (self.run_id, after, finish.scope), seen=seen)[0])
         if not missing:

@@ -10,7 +10,7 @@ from headrace.core.types import ColumnType
 from headrace.destinations._sql import fit, quote
 
 HASH = "_hash"
-SEEN_COLUMNS = ("scope", "run_id", PAGE, RECORD, "missed", "removed_at", "removed_run", "row_hash")
+SEEN_COLUMNS = ("scope", "run_id", PAGE, RECORD, "missed", "missed_run", "removed_at", "removed_run", "row_hash")
 
 
 def seen_column(name: str) -> str:

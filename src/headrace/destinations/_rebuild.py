@@ -61,7 +61,7 @@ def _exchange(db: Connection, new: str, old: str) -> None:
         db.do("drop_table", table=quote(new))
     else:
         db.do("drop_table", table=quote(old))
-        db.do("rename_table", table=quote(new), name=quote(old))
+        db.do("rename_table", table=quote(new), new=quote(old))
 
 
 def _drop(session: SqlSession, drafts: Sequence[Layout]) -> None:

@@ -61,9 +61,9 @@ def observe(history: list[Interval], at: int, digest: str, row: int, last: tuple
 
 def write_history(
     db: Connection, layout: Layout, rows: pa.Table, types: Mapping[str, ColumnType], run_id: str, scope: str
-) -> None:
+) -> int:
     """Fold the rows into the history one after the other, in the order they came, so that it does not
-    matter how they were grouped."""
+    matter how they were grouped. Gives the number of new versions."""
     if HASH not in rows.column_names:
         rows = rows.append_column(pa.field(HASH, pa.string()), pa.array(_hashes(layout, rows), pa.string()))
     types = {**types, HASH: "string", PAGE: "bigint", RECORD: "bigint"}
@@ -94,13 +94,13 @@ def write_history(
         observe(histories[value], at, digest, index, last.get(value))
         if value not in last or at >= last[value][0]:
             last[value] = at, digest
-    _store(db, layout, rows, types, histories, before, seen)
+    return _store(db, layout, rows, types, histories, before, seen)
 
 
 def _store(
     db: Connection, layout: Layout, rows: pa.Table, types: Mapping[str, ColumnType],
     histories: Mapping[Any, list[Interval]], before: Mapping[Any, Mapping[int | None, Any]], first: Mapping[Any, int],
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     """Write the difference between the histories and what the table has."""
     hidden = set() if layout.spec.provenance else {PAGE, RECORD}
     names = [n for n in rows.column_names if n not in hidden]
@@ -137,6 +137,7 @@ def _store(
         db.stage(new, {**types, "valid_from": "timestamp", "valid_to": "timestamp"})
         db.do("insert_all", table=quote(layout.name), columns=f"{columns}, valid_from, valid_to")
         db.unstage()
+    return len(fresh)
 
 
 def _stage_moves(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from headrace.core import faults
-from headrace.core.errors import CommitFailed, DestinationError, Fenced, HeadraceError, RunIsHeld, UsageError
+from headrace.core.errors import ArchiveMissing, CommitFailed, DestinationError, Fenced, HeadraceError, RunIsHeld, UsageError
 from headrace.core.tables import (
     PAGE,
     RECORD,
@@ -52,7 +52,7 @@ def _now() -> int:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, separators=(",", ":"))  # ASCII: a cursor may hold what no database takes as text
 
 
 class SqlSession:
@@ -62,7 +62,8 @@ class SqlSession:
         self.db, self.place = db, place
         self.tables = Tables(db, _now)
         self._layouts: dict[str, Layout] = {}
-        self._attempts: dict[StreamKey, str] = {}
+        self._attempts: dict[StreamKey, tuple[str, str]] = {}
+        """The token that a checkpoint was given with, and the one it was written with."""
         self._checkpointing = True
         self._name: Callable[[TableSpec], Layout] | None = None
 
@@ -221,7 +222,7 @@ class SqlSession:
         while True:
             writing: list[str] = []
             try:
-                removals, attempts = self._commit_once(group, gathered, refused, writing)
+                removals, attempts, counts = self._commit_once(group, gathered, refused, writing)
                 break
             except Exception as error:
                 if isinstance(error, HeadraceError):
@@ -231,14 +232,14 @@ class SqlSession:
                     raise CommitFailed(
                         f"the commit was rolled back: {str(error).strip() or type(error).__name__}", place=place
                     ) from error
-        self._attempts.update(attempts)
+        given = {advance.at.key: advance.at.attempt for advance in group.advances}
+        self._attempts.update({key: (given[key], token) for key, token in attempts.items()})
         faults.point("commit.after_commit")
-        counts = {name: rows.num_rows for name, (rows, _) in gathered.items()}
         return Receipt(counts, tuple(refused), tuple(removals), time.perf_counter() - started)
 
     def _commit_once(
         self, group: Group, gathered: Gathered, refused: list[Rejected], writing: list[str]
-    ) -> tuple[list[Removals], dict[StreamKey, str]]:
+    ) -> tuple[list[Removals], dict[StreamKey, str], dict[str, int]]:
         from headrace.destinations._finish import Finisher
         from headrace.destinations._write import Writer
 
@@ -250,12 +251,13 @@ class SqlSession:
             attempts = self._advance(group.advances) if self._checkpointing else {}
             have = self._evolve(group, gathered)
             writer = Writer(db, self.tables, group.run_id, group.scope)
+            counts = dict.fromkeys(gathered, 0)
             for name in sorted(gathered):
                 writing.append(name)
                 rows, types = gathered[name]
                 if rows.num_rows:
                     layout = self._layout(name)
-                    writer.write(layout, rows, types, have[layout.name])
+                    counts[name] = writer.write(layout, rows, types, have[layout.name])
                 writing.pop()
             self._store_rejected(group.run_id, [*group.rejected, *refused])
             if group.pages:
@@ -275,7 +277,7 @@ class SqlSession:
             db.rollback()
             raise
         db.committing = False
-        return removals, attempts
+        return removals, attempts, counts
 
     def _end(self, attempts: dict[StreamKey, str]) -> None:
         """COMMIT; a database that may lose the connection here finds out what became of it."""
@@ -299,7 +301,7 @@ class SqlSession:
             try:
                 self.db.insert("headrace_checkpoints", _CHECKPOINT_COLUMNS, fresh)
             except Exception as error:
-                if self.db.is_data_error(error):
+                if self.db.is_conflict(error):
                     raise Fenced("another process has just begun this stream", place=self.place) from error
                 raise
         return attempts
@@ -310,7 +312,8 @@ class SqlSession:
             return
         if expected is not None and found is not None:
             same = (expected.page_number, expected.cursor_next, expected.done)
-            token = expected.attempt or self._attempts.get(key, found.attempt)
+            given, written = self._attempts.get(key, ("", found.attempt))
+            token = written if expected.attempt == given else expected.attempt
             if same == (found.page_number, found.cursor_next, found.done) and token == found.attempt:
                 return
         stands = f"at page {found.page_number}" if found else "without a checkpoint"
@@ -395,7 +398,7 @@ class SqlSession:
         from headrace.destinations._archive import read
 
         if not self.db.physical(table):
-            return iter(())
+            raise ArchiveMissing(f"there is no archive {table}", place=self.place, hint="the step has raw: false, or never ran")
         return read(self.db, table, run_id=run_id, page_number=page_number, page_id=page_id)
 
     # -- removals

@@ -88,22 +88,23 @@ class Tables:
             return have
         db = self.db
         ddl = [n for n, t in changes.items() if n not in have or db.sql_type(have[n]) != db.sql_type(t)]
+        self._remember(layout.name, changes, self._next_version(layout.name), run_id, page_id, len(have))
         if ddl:
             db.lock_schema()
-            self.drop_views(layout)
-        for name in ddl:
-            type = changes[name]
-            if name not in have:
-                self._add(layout.name, name, type)
-            else:
-                db.alter_type(layout.name, name, have[name], type)
-            if name in have and name in layout.spec.key and layout.has_seen:
-                db.alter_type(layout.seen, seen_column(name), have[name], type)
-        self._remember(layout.name, changes, self._next_version(layout.name), run_id, page_id, len(have))
-        have = have | changes
-        if ddl:
-            self.create_views(layout, have)
-        return have
+            with db.views_aside(layout.name):
+                self.drop_views(layout)
+                for name in ddl:
+                    self._change(layout, name, have.get(name), changes[name])
+                self.create_views(layout, have | changes)
+        return have | changes
+
+    def _change(self, layout: Layout, column: str, before: ColumnType | None, after: ColumnType) -> None:
+        if before is None:
+            self._add(layout.name, column, after)
+            return
+        self.db.alter_type(layout.name, column, before, after)
+        if column in layout.spec.key and layout.has_seen:
+            self.db.alter_type(layout.seen, seen_column(column), before, after)
 
     def apply(
         self, layout: Layout, have: dict[str, ColumnType], changes: Iterable[SchemaChange], run_id: str

@@ -25,23 +25,23 @@ class Writer:
     def __init__(self, db: Connection, tables: Tables, run_id: str, scope: str) -> None:
         self.db, self.tables, self.run_id, self.scope = db, tables, run_id, scope
 
-    def write(self, layout: Layout, rows: pa.Table, types: Types, have: Types) -> None:
-        """``have``: the table's types by now."""
+    def write(self, layout: Layout, rows: pa.Table, types: Types, have: Types) -> int:
+        """How many rows were new or changed; ``have`` are the table's types by now."""
         spec = layout.spec
         if layout.has_seen or spec.write != "append":
             self.db.lock_table(layout.seen if layout.has_seen else layout.name)
         wanted = {name: have.get(name, types[name]) for name in types}
         rows = conform(rows, types, wanted)
         if spec.write == "scd2":
-            write_history(self.db, layout, rows, wanted, self.run_id, self.scope)
-        elif spec.write == "append":
-            self._append(layout, rows, wanted)
-        elif spec.write == "merge":
-            self._merge(layout, layout.name, rows, wanted)
-        elif spec.write == "replace":
-            self._merge(layout, self.tables.replace_staging(layout, self.run_id, have), rows, wanted)
-        else:
-            self._merge(layout, self.tables.sync_staging(layout, self.run_id, have), rows, wanted)
+            return write_history(self.db, layout, rows, wanted, self.run_id, self.scope)
+        if spec.write == "append":
+            return self._append(layout, rows, wanted)
+        target = layout.name
+        if spec.write == "replace":
+            target = self.tables.replace_staging(layout, self.run_id, have)
+        elif spec.write == "sync":
+            target = self.tables.sync_staging(layout, self.run_id, have)
+        return self._merge(layout, target, rows, wanted)
 
     def _columns(self, layout: Layout, rows: pa.Table, target: str) -> list[str]:
         """The batch's columns that the target has."""
@@ -51,11 +51,12 @@ class Writer:
             hidden |= {PAGE, RECORD}
         return [name for name in rows.column_names if name not in hidden]
 
-    def _append(self, layout: Layout, rows: pa.Table, types: Types) -> None:
+    def _append(self, layout: Layout, rows: pa.Table, types: Types) -> int:
         db, spec = self.db, layout.spec
         if spec.key:
             rows = first_of_each(rows, spec.key)
         columns = ", ".join(quote(c) for c in self._columns(layout, rows, layout.name))
+        written = rows.num_rows
         db.stage(rows, types)
         if not spec.key:
             db.do("insert_all", table=quote(layout.name), columns=columns)
@@ -63,13 +64,15 @@ class Writer:
             known_rows(db, layout, layout.name)
             db.do("drop_pick")
             db.do("create_pick_absent", batch_keys_as=layout.keys_as("b"), match_old=layout.old("b"))
+            written = int(db.do("count_pick")[0][0])
             db.do("insert_picked", table=quote(layout.name), columns=columns, batch_keys=layout.keys("b"),
                   pick_keys=layout.pick_keys)  # fmt: skip
             if layout.has_seen:
                 self._renew(layout, rows)
         db.unstage()
+        return written
 
-    def _merge(self, layout: Layout, target: str, rows: pa.Table, types: Types) -> None:
+    def _merge(self, layout: Layout, target: str, rows: pa.Table, types: Types) -> int:
         """Into ``target``: the table, or the staging table that stands for it."""
         db, spec = self.db, layout.spec
         keep = spec.missing == "keep" and spec.write == "merge"
@@ -81,7 +84,8 @@ class Writer:
         if not spec.key:
             db.do("insert_all", table=quote(target), columns=columns)
             db.unstage()
-            return
+            return int(rows.num_rows)
+        written = rows.num_rows
         known = known_rows(db, layout, target)
         if not known:
             db.do("insert_all", table=quote(target), columns=columns)
@@ -90,22 +94,24 @@ class Writer:
             changed = f"(o.row_hash IS NULL OR o.row_hash <> {hashed})" if hashed != "NULL" else "(1 = 1)"
             db.do("drop_pick")
             db.do("create_pick", batch_keys_as=layout.keys_as("b"), match_old=layout.old("b"), changed=changed)
+            written = int(db.do("count_pick")[0][0])
             values = [c for c in names if c not in spec.key]
             if keep:
                 self._fill(layout, target, values)
-            self._replace_picked(layout, target, names, keep=keep)
+            self._replace_picked(layout, target, rows, names, keep=keep)
         if layout.has_seen:
             self._renew(layout, rows, known=known)
         db.unstage()
+        return written
 
-    def _replace_picked(self, layout: Layout, target: str, names: list[str], *, keep: bool) -> None:
+    def _replace_picked(self, layout: Layout, target: str, rows: pa.Table, names: list[str], *, keep: bool) -> None:
         db = self.db
         match, key = layout.equal("t", "b"), layout.spec.key
         if keep:
-            kept = [
-                f"coalesce(b.{quote(c)}, t.{quote(c)}) AS {quote(c)}" if c not in key else f"b.{quote(c)}" for c in names
-            ]
-            db.keep(db.text("kept_rows", kept=", ".join(kept), table=quote(target), match_table=match), names)
+            merged = [c for c in names if c not in key and c not in (PAGE, RECORD)]
+            kept = [f"b.{quote(c)}" for c in rows.column_names if c not in merged]
+            kept += [f"coalesce(b.{quote(c)}, t.{quote(c)}) AS {quote(c)}" for c in merged]
+            db.restage(db.text("kept_rows", kept=", ".join(kept), table=quote(target), match_table=match))
         db.do("merge_delete", table=quote(target), keys=", ".join(quote(k) for k in key), pick_keys=layout.pick_keys)
         db.do("insert_picked", table=quote(target), columns=", ".join(quote(c) for c in names),
               batch_keys=layout.keys("b"), pick_keys=layout.pick_keys)  # fmt: skip

@@ -13,6 +13,7 @@ from headrace.core.contracts import Capabilities, Destination
 from headrace.core.errors import CannotOpen, DestinationBusy, UsageError
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import STAGE, Connection, Row
+from headrace.destinations._sql import quote
 from headrace.destinations._url import MEMORY, file_of, same_file, url_of
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class DuckDBConnection(Connection):
     def unstage(self) -> None:
         self.connection.unregister(STAGE)
 
-    def keep(self, sql: str, columns: Sequence[str]) -> None:
+    def restage(self, sql: str) -> None:
         kept = self.connection.sql(sql).to_arrow_table()
         self.unstage()
         self.connection.register(STAGE, kept)
@@ -107,7 +108,20 @@ class DuckDBConnection(Connection):
     def is_data_error(self, error: BaseException) -> bool:
         import duckdb
 
-        return isinstance(error, duckdb.DataError | duckdb.IntegrityError | duckdb.InvalidInputException)
+        kinds = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException, UnicodeError)
+        return isinstance(error, kinds)
+
+    @contextmanager
+    def views_aside(self, table: str) -> Iterator[None]:
+        """A view remembers the types of its columns, and refuses to work when they change."""
+        yield
+        touched = {table.lower()}
+        for view, sql in self.do("user_views"):
+            if any(name in sql.lower() for name in touched):
+                touched.add(view.lower())
+                with suppress(Exception):  # it may have been broken before
+                    self.run(f"DROP VIEW {quote(view)}")
+                    self.run(sql)
 
     def query(self, sql: str, params: Sequence[Any]) -> Iterator[pa.RecordBatch]:
         import duckdb

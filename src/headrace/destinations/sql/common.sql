@@ -66,7 +66,7 @@ CREATE TABLE IF NOT EXISTS {table} ({columns}{unique})
 DROP TABLE IF EXISTS {table}
 
 -- name: rename_table
-ALTER TABLE {table} RENAME TO {name}
+ALTER TABLE {table} RENAME TO {new}
 
 -- name: empty_table
 DELETE FROM {table}
@@ -108,6 +108,9 @@ FROM {table} s WHERE ({keys}) IN (SELECT {batch_keys} FROM headrace_batch b)
 
 -- name: count_old
 SELECT count(*) FROM headrace_old
+
+-- name: count_pick
+SELECT count(*) FROM headrace_pick
 
 -- name: drop_pick
 DROP TABLE IF EXISTS headrace_pick
@@ -153,7 +156,8 @@ UPDATE {seen} SET run_id = ?, missed = 0, removed_at = NULL, removed_run = NULL
 WHERE scope = ? AND run_id <> ? AND ({keys}) IN (SELECT {batch_keys} FROM headrace_batch b)
 
 -- name: miss
-UPDATE {seen} SET missed = missed + 1 WHERE scope = ? AND run_id <> ? AND removed_at IS NULL
+UPDATE {seen} SET missed = missed + 1, missed_run = ?
+WHERE scope = ? AND run_id <> ? AND removed_at IS NULL AND (missed_run IS NULL OR missed_run <> ?)
 
 -- name: count_missing
 SELECT count(*), coalesce(sum(CASE WHEN run_id <> ? AND missed >= ? THEN 1 ELSE 0 END), 0)
@@ -170,6 +174,10 @@ UPDATE {table} SET valid_to = ? WHERE valid_to IS NULL AND valid_from <= ?
 -- name: removals_read
 SELECT "table", scope, run_id, missing, known, status, found_at FROM headrace_removals
 WHERE "table" = ? OR ? ORDER BY found_at, run_id
+
+-- name: removals_of_run
+SELECT "table", scope, run_id, missing, known, status, found_at FROM headrace_removals
+WHERE "table" = ? AND scope = ? AND run_id = ?
 
 -- name: removals_held
 SELECT scope, missing, removed_after, disposition, found_at FROM headrace_removals

@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS {table} (run_id VARCHAR, step VARCHAR, slice VARCHAR,
 
 -- name: create_seen
 CREATE TABLE IF NOT EXISTS {seen} (scope VARCHAR, {key_columns}, run_id VARCHAR, _page BIGINT, _record BIGINT,
-  missed BIGINT, removed_at TIMESTAMPTZ, removed_run VARCHAR, row_hash VARCHAR)
+  missed BIGINT, missed_run VARCHAR, removed_at TIMESTAMPTZ, removed_run VARCHAR, row_hash VARCHAR)
 
 -- name: alter_type
 ALTER TABLE {table} ALTER COLUMN {column} SET DATA TYPE {type} USING {using}
@@ -57,3 +57,7 @@ CHECKPOINT
 
 -- name: create_probe
 CREATE TEMP TABLE headrace_probe AS SELECT * FROM {table} LIMIT 0
+
+-- name: user_views
+SELECT view_name, sql FROM duckdb_views() WHERE NOT internal AND database_name = current_database()
+  AND schema_name = current_schema() ORDER BY view_oid
