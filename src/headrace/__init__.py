@@ -12,18 +12,23 @@ from headrace._version import __version__
 if TYPE_CHECKING:
     from headrace.core.errors import HeadraceError
     from headrace.pipeline.load import load
+    from headrace.runner.accept import accept
     from headrace.runner.api import resume, run
+    from headrace.runner.replay import ReplayResult, replay
     from headrace.runner.result import RunResult
 
 _HOMES = {
     "HeadraceError": "headrace.core.errors",
+    "ReplayResult": "headrace.runner.replay",
     "RunResult": "headrace.runner.result",
+    "accept": "headrace.runner.accept",
     "load": "headrace.pipeline.load",
+    "replay": "headrace.runner.replay",
     "resume": "headrace.runner.api",
     "run": "headrace.runner.api",
 }
 
-__all__ = ["HeadraceError", "RunResult", "__version__", "load", "resume", "run"]
+__all__ = ["HeadraceError", "ReplayResult", "RunResult", "__version__", "accept", "load", "replay", "resume", "run"]
 
 
 def __getattr__(name: str) -> Any:

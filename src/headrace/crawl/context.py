@@ -70,3 +70,5 @@ class RunContext:
     offline: bool = False
     page_limit: int | None = None
     resumed: bool = False
+    accepted: bool = False
+    """A person has said that what looks like a truncation is right."""

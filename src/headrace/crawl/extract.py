@@ -18,7 +18,7 @@ from headrace.crawl.context import LastComplete, RunContext
 from headrace.crawl.fetch import Ended, Stream
 from headrace.crawl.plan import CrawlPlan, CrawlResult
 from headrace.crawl.writer import BYTES_ON_THE_WAY, Item, SliceEnded, Writer
-from headrace.mapping.config import RemovalRule, Table
+from headrace.mapping.config import RemovalRule
 from headrace.mapping.mapper import Mapper
 from headrace.sources.client import ApiClient
 
@@ -40,16 +40,20 @@ async def crawl(plan: CrawlPlan, ctx: RunContext) -> CrawlResult:
 async def _mapper(plan: CrawlPlan, ctx: RunContext) -> Mapper:
     capabilities = ctx.database.capabilities
     draft = Mapper(plan.tables, known={}, limits=capabilities.limits, lookup=ctx.lookup, fold=capabilities.fold)
-    specs = [_removed_after(table, spec, plan) for table, spec in zip(plan.tables, draft.specs, strict=True)]
+    specs = table_rules(plan, draft)
     raw = [plan.raw_table] if plan.raw_table else []
     await ctx.database.call(lambda s: s.prepare(specs, raw))
     known = await ctx.database.call(lambda s: {spec.name: s.columns(spec.name) for spec in specs})
     return Mapper(plan.tables, known=known, limits=capabilities.limits, lookup=ctx.lookup, fold=capabilities.fold)
 
 
-def _removed_after(table: Table, spec: TableSpec, plan: CrawlPlan) -> TableSpec:
-    told = table.removals.after_missing if isinstance(table.removals, RemovalRule) else None
-    return replace(spec, removed_after=told or plan.removed_after)
+def table_rules(plan: CrawlPlan, mapper: Mapper) -> list[TableSpec]:
+    """The tables as the destination is told of them: what the paging style decides is filled in."""
+    found = []
+    for table, spec in zip(plan.tables, mapper.specs, strict=True):
+        told = table.removals.after_missing if isinstance(table.removals, RemovalRule) else None
+        found.append(replace(spec, removed_after=told or plan.removed_after))
+    return found
 
 
 class _Step:
@@ -173,6 +177,8 @@ class _Step:
         plan, ctx, writer = self._plan, self._ctx, self._writer
         if found := completeness.collapse(self._seen, self._last):
             self._suspicions.append(found)
+        if ctx.accepted:
+            self._suspicions.clear()
         status, why = completeness.verdict(self._ended, len(self._failed), self._suspicions)
         for seen, remedy in self._suspicions:
             ctx.emit(events.Suspicion(ctx.run_id, plan.step, seen, remedy))

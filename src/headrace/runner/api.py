@@ -43,6 +43,7 @@ class Settings:
     rewrite: Mapping[str, str] = field(default_factory=dict)
     max_pages: int | None = None
     clock: Clock = field(default_factory=SystemClock)
+    accept: bool = False
 
 
 def run(
@@ -87,7 +88,7 @@ def run(
     with StateStore.open(state) as store:
         chosen = run_id if run_id and not restart else new_run_id(settings.clock)
         job = _job(loaded, chosen, steps, from_step, adopt=adopt)
-        return _drive(job, from_url(loaded.destination), store, settings)
+        return drive(job, from_url(loaded.destination), store, settings)
 
 
 def resume(
@@ -114,7 +115,7 @@ def resume(
     )
     with StateStore.open(state) as store:
         target = find_destination(run_id, destination, store)
-        return _drive(stored_job(stored_run(run_id, target)), target, store, settings)
+        return drive(stored_job(stored_run(run_id, target)), target, store, settings)
 
 
 def find_destination(run_id: str, url: str | None, store: StateStore) -> Destination:
@@ -195,7 +196,9 @@ def choose_steps(pipeline: Pipeline, only: Sequence[str], from_step: str | None)
     return [entry for i, entry in enumerate(pipeline.steps) if i >= first and (not only or entry.step in only)]
 
 
-def _drive(job: Job, destination: Destination, store: StateStore, settings: Settings) -> RunResult:
+def drive(job: Job, destination: Destination, store: StateStore, settings: Settings) -> RunResult:
+    """Run ``job`` on an event loop of its own, with Ctrl-C and SIGTERM as a request to stop."""
+
     def find_secret(reference: CredentialRef) -> Secret:
         return resolve(
             reference,
@@ -216,6 +219,7 @@ def _drive(job: Job, destination: Destination, store: StateStore, settings: Sett
             offline=settings.offline,
             rewrite=settings.rewrite,
             page_limit=settings.max_pages,
+            accept=settings.accept,
         )
         with _stopping(around.stop):
             result = await execute(job, around)

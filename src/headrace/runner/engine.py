@@ -48,6 +48,8 @@ class Surroundings:
     offline: bool = False
     rewrite: Mapping[str, str] = field(default_factory=dict)
     page_limit: int | None = None
+    accept: bool = False
+    """Go on with a suspect run, and take it as complete."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -72,7 +74,7 @@ async def execute(job: Job, around: Surroundings) -> RunResult:
     started = around.clock.monotonic()
     async with _opened(job, around) as database, _leased(job, database, around):
         job, record, resumed = await records.begin(job, database, around.clock, fanout)
-        if record.status in ("done", "suspect") and resumed:
+        if resumed and (record.status == "done" or (record.status == "suspect" and not around.accept)):
             return _as_it_stands(job, record, around)
         with _announced(job, around):
             masker = Masker()
@@ -192,6 +194,7 @@ class _Run:
             offline=around.offline,
             page_limit=around.page_limit,
             resumed=self._resumed,
+            accepted=around.accept,
         )
 
     def _secret(self, reference: CredentialRef) -> Secret:

@@ -1,0 +1,241 @@
+"""Rebuild tables from the archive: every kept run, in order, through the mapping as it is now."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from headrace.core import events
+from headrace.core.contracts import Capabilities, Session
+from headrace.core.errors import AnswerError, ArchiveMissing, InputError, NotSupported
+from headrace.core.events import EventSink
+from headrace.core.http import Response
+from headrace.core.suggest import did_you_mean
+from headrace.core.tables import Batch, Finish, Group, RawPage, RunRecord
+from headrace.core.templates import Lookup
+from headrace.core.types import ColumnType
+from headrace.crawl.extract import table_rules
+from headrace.crawl.plan import CrawlPlan
+from headrace.destinations import from_url
+from headrace.mapping.mapper import Mapped, Mapper
+from headrace.pipeline.load import DEFAULT_DESTINATION, draft, from_resolved
+from headrace.pipeline.model import Pipeline
+from headrace.pipeline.variables import Variables
+from headrace.runner.sinks import Fanout
+from headrace.sources.decode import by_content_type
+from headrace.steps.generic._plan import make_plan
+from headrace.steps.generic.api_extractor import ApiExtractor
+
+GROUP_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """What was rebuilt: rows by table, and the pages it was made from. Replay makes no request."""
+
+    tables: Mapping[str, int]
+    pages: int
+    runs: Sequence[str]
+    requests: int = 0
+    rejected: int = 0
+    differences: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Rows by table before and after."""
+
+
+def replay(
+    what: str,
+    *,
+    pipeline_file: str | Path | None = None,
+    destination: str | None = None,
+    sinks: Sequence[EventSink] = (),
+) -> ReplayResult:
+    """Rebuild the tables of ``what`` from the archive, without one request, and exchange them at once.
+
+    ``what`` is a built-in pipeline, a pipeline file, the id of a pipeline or run in the destination, or a
+    table. The mapping is that of the file where there is one (``pipeline_file``, or ``what`` itself), else
+    that of the latest run. A run id rebuilds only tables that this run alone filled, and those that append
+    or replace. Raises ArchiveMissing where raw pages were purged or never kept, InputError for an unknown
+    name; the old tables stay as they are then.
+    """
+    file = pipeline_file or (what if _is_source(what) else None)
+    loaded = draft(file) if file is not None else None
+    url = destination or _destination(loaded.pipeline if loaded else None)
+    target = from_url(url)
+    with target.open() as session:
+        found = _find(what, loaded.pipeline if loaded else None, session, url)
+        return _Replay(found, session, target.capabilities(), Fanout(sinks)).run()
+
+
+def _is_source(what: str) -> bool:
+    from headrace import pipelines
+
+    return what in pipelines.names() or Path(what).suffix in (".yml", ".yaml")
+
+
+def _destination(pipeline: Pipeline | None) -> str:
+    environ = os.environ
+    named = pipeline.destination if pipeline is not None else None
+    return named or environ.get("HEADRACE_DESTINATION") or environ.get("DATABASE_URL") or DEFAULT_DESTINATION
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    pipeline: Pipeline
+    runs: Sequence[RunRecord]
+    tables: frozenset[str] | None
+    """Only these; ``None``: all."""
+
+
+def _find(what: str, pipeline: Pipeline | None, session: Session, url: str) -> _Found:
+    """Which runs, through which mapping, into which tables."""
+    runs = sorted(session.runs(limit=1_000_000), key=lambda run: (run.started_at, run.run_id))
+    by_id = {run.run_id: run for run in runs}
+    if what in by_id:
+        mapping = pipeline or from_resolved(by_id[what].resolved)
+        _only_its_own(by_id[what], mapping)
+        return _Found(mapping, [by_id[what]], None)
+    name = pipeline.pipeline_id if pipeline is not None else what
+    mine = [run for run in runs if run.pipeline == name]
+    if mine:
+        return _Found(pipeline or from_resolved(mine[-1].resolved), mine, None)
+    tables: dict[str, RunRecord] = {}
+    for run in runs:
+        tables |= dict.fromkeys(_tables(from_resolved(run.resolved)), run)
+    if what in tables:
+        mapping = from_resolved(tables[what].resolved)
+        mine = [run for run in runs if run.pipeline == mapping.pipeline_id]
+        return _Found(mapping, mine, frozenset({what}))
+    known = sorted({run.pipeline for run in runs} | set(tables))
+    raise InputError(
+        f"{url} has no run, pipeline or table {name!r} to replay{did_you_mean(name, known)}",
+        hint=f"it has: {', '.join(known) or 'no run yet'}",
+    )
+
+
+def _tables(pipeline: Pipeline) -> list[str]:
+    found: list[str] = []
+    for entry in pipeline.steps:
+        if isinstance(entry.config, ApiExtractor):
+            config = entry.config
+            found += [t.table for t in config.tables] or ([config.destination.table] if config.destination else [])
+    return found
+
+
+def _only_its_own(run: RunRecord, pipeline: Pipeline) -> None:
+    for entry in pipeline.steps:
+        if isinstance(entry.config, ApiExtractor):
+            for table in entry.config.tables:
+                if table.disposition not in ("append", "replace"):
+                    raise NotSupported(
+                        f"{table.table} is written by {table.disposition}: its rows come from all runs together",
+                        hint=f"replay the whole pipeline: headrace replay {pipeline.pipeline_id}",
+                    )
+
+
+class _Replay:
+    def __init__(self, found: _Found, session: Session, capabilities: Capabilities, sink: Fanout) -> None:
+        self._found, self._session, self._capabilities, self._sink = found, session, capabilities, sink
+        self._rows: Counter[str] = Counter()
+        self._pages = self._rejected = 0
+        self._types: dict[str, Mapping[str, ColumnType]] = {}
+
+    def run(self) -> ReplayResult:
+        steps = [(e.step, e.config) for e in self._found.pipeline.steps if isinstance(e.config, ApiExtractor)]
+        first = [self._plan(config, step, self._found.runs[-1]) for step, config in steps]
+        mappers = [self._mapper(plan, self._found.runs[-1]) for plan in first]
+        specs = [s for plan, mapper in zip(first, mappers, strict=True) for s in table_rules(plan, mapper)]
+        before = {spec.name: self._count(spec.name) for spec in specs}
+        with self._session.rebuild(specs) as inner:
+            for run in self._found.runs:
+                for step, config in steps:
+                    plan = self._plan(config, step, run)
+                    self._replay(run, plan, self._mapper(plan, run), inner)
+        after = {spec.name: self._count(spec.name) for spec in specs}
+        return ReplayResult(
+            tables=after,
+            pages=self._pages,
+            runs=[run.run_id for run in self._found.runs],
+            rejected=self._rejected,
+            differences={name: {"before": before[name], "after": after[name]} for name in after},
+        )
+
+    def _lookup(self, run: RunRecord) -> Lookup:
+        environment = run.resolved.get("environment")
+        variables = Variables.of_record(self._found.pipeline, run.params, run.org, environment, os.environ)
+        return variables.lookup(run_id=run.run_id, now=run.now)
+
+    def _plan(self, config: ApiExtractor, step: str, run: RunRecord) -> CrawlPlan:
+        plan = make_plan(config, step, step, self._lookup(run))
+        if plan.raw_table is None:
+            raise ArchiveMissing(
+                "this step keeps no archive (raw: false)", place=f"step {step}", hint="fetch again with the archive on"
+            )
+        tables = [t for t in plan.tables if self._found.tables is None or t.table in self._found.tables]
+        return replace(plan, tables=tables)
+
+    def _mapper(self, plan: CrawlPlan, run: RunRecord) -> Mapper:
+        limits, fold = self._capabilities.limits, self._capabilities.fold
+        return Mapper(plan.tables, known=self._types, limits=limits, lookup=self._lookup(run), fold=fold)
+
+    def _count(self, table: str) -> int:
+        if not self._session.columns(table):
+            return 0
+        quoted = table.replace('"', '""')
+        return sum(batch.column(0)[0].as_py() for batch in self._session.query(f'SELECT count(*) FROM "{quoted}"'))
+
+    def _replay(self, run: RunRecord, plan: CrawlPlan, mapper: Mapper, inner: Session) -> None:
+        assert plan.raw_table is not None
+        group: list[Mapped] = []
+        rows = 0
+        for page in self._pages_of(run, plan):
+            mapped = mapper.map(_records(page, plan), page_id=page.page_id, fetched_at=page.fetched_at)
+            self._pages += 1
+            if group and (mapped.changes or rows >= GROUP_ROWS):
+                self._commit(run, group, inner)
+                group, rows = [], 0
+            group.append(mapped)
+            rows += mapped.count
+        if group:
+            self._commit(run, group, inner)
+        if run.status == "done":
+            tables = tuple(spec.name for spec in mapper.specs)
+            finish = Finish(plan.step, run.scope, plan.incremental is None, tables, run.finished_at or run.started_at)
+            inner.commit(Group(run_id=run.run_id, scope=run.scope, finish=finish))
+        self._types = {spec.name: inner.columns(spec.name) for spec in mapper.specs} | {
+            name: types for name, types in self._types.items() if name not in {s.name for s in mapper.specs}
+        }
+
+    def _pages_of(self, run: RunRecord, plan: CrawlPlan) -> Iterator[RawPage]:
+        assert plan.raw_table is not None
+        for page in self._session.raw_pages(plan.raw_table, run_id=run.run_id):
+            if page.step == plan.step:
+                yield page
+
+    def _commit(self, run: RunRecord, group: Sequence[Mapped], inner: Session) -> None:
+        batches: list[Batch] = [batch for mapped in group for batch in mapped.batches]
+        rejected = [r for mapped in group for r in mapped.rejected]
+        changes = [c for mapped in group for c in mapped.changes]
+        receipt = inner.commit(
+            Group(run_id=run.run_id, scope=run.scope, batches=batches, rejected=rejected, changes=changes)
+        )
+        self._rejected += len(rejected) + len(receipt.rejected)
+        self._rows.update(receipt.rows)
+        self._sink.emit(
+            events.BatchCommitted(run.run_id, "replay", len(group), receipt.rows, None, self._pages, receipt.seconds)
+        )
+
+
+def _records(page: RawPage, plan: CrawlPlan) -> bytes:
+    import json
+
+    headers = tuple((name, value) for name, value in json.loads(page.headers or "[]"))
+    response = Response(page.status, headers, page.body, page.url, page.fetched_at)
+    try:
+        return (plan.decoder or by_content_type(response)).open(response, plan.data_path, ()).records
+    except AnswerError as error:
+        raise type(error)(
+            error.message, hint=error.hint, place=f"run {page.run_id}, step {page.step}, page {page.page_number}"
+        ) from error
