@@ -87,7 +87,9 @@ class TestShapes:
     def test_a_wanted_path_may_lie_around_or_inside_another(self) -> None:
         body = {"d": {"a": [1], "n": 2}, 'q"': 4}
         assert found(opened(body, "d.a", "d", "d.n", "")) == {"d": body["d"], "d.n": 2, "": body}
-        assert found(opened(body, "d.a", "d.a", 'd.a.0')) == {"d.a": [1], "d.a.0": 1}
+        around = opened(body, "d.a", "d")
+        assert (around.records, found(around)) == (b"[1]", {"d": body["d"]})
+        assert found(opened(body, "d.a", "d.a", "d.a.0")) == {"d.a": [1], "d.a.0": 1}
         assert found(opened(body, "d.a", r'"q\""')) == {r'"q\""': 4}
 
     def test_the_last_of_equal_keys_counts(self) -> None:

@@ -320,6 +320,10 @@ class TestLink:
             ("<", None),
             (";" * 50_000, None),
             ("<a>;" * 20_000, None),
+            (" " * 50_000, None),
+            ("<a>" + " " * 50_000, None),
+            ("<a> ; " * 20_000 + "rel=next", None),
+            ("<a>;; ;rel=next", "https://api.example/v1/a"),
         ],
     )  # fmt: skip
     def test_headers(self, header: str, link: str | None) -> None:

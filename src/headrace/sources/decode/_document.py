@@ -16,7 +16,7 @@ T = TypeVar("T")
 Raw = msgspec.Raw
 
 _RAW = msgspec.json.Decoder(Raw)
-_LIST = msgspec.json.Decoder(list[Raw])
+LIST = msgspec.json.Decoder(list[Raw])
 _MAP = msgspec.json.Decoder(dict[str, Raw])
 _ANY = msgspec.json.Decoder()
 
@@ -71,8 +71,11 @@ class Document:
         text = self.exact(raw)
         try:
             return _ANY.decode(text)
-        except msgspec.DecodeError:
-            return json.loads(text)
+        except (msgspec.DecodeError, RecursionError):
+            try:
+                return json.loads(text)  # takes lone surrogates, NaN, and numbers past a double's range
+            except (ValueError, RecursionError) as error:
+                raise DecodeError(f"a value of the body cannot be read: {error}", hint="see it with headrace raw") from None
 
     def step(self, raw: Raw, segment: Segment) -> Raw | None:
         """One segment down; ``None`` if it leads nowhere."""
@@ -80,12 +83,12 @@ class Document:
         if opening == "{":
             return _MAP.decode(raw).get(str(segment))
         if opening == "[" and isinstance(segment, int):
-            items = _LIST.decode(raw)
+            items = LIST.decode(raw)
             return items[segment] if -len(items) <= segment < len(items) else None
         return None
 
     def items(self, raw: Raw) -> list[Raw]:
-        return _LIST.decode(raw)
+        return LIST.decode(raw)
 
     def members(self, raw: Raw) -> dict[str, Raw]:
         return _MAP.decode(raw)

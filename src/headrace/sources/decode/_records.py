@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from headrace.sources.decode._document import Document, Raw, first
+from headrace.sources.decode._document import LIST, Document, Raw, first
 
 
 def split(records: bytes) -> list[bytes]:
     """The exact text of each record of a JSON array."""
     document = Document(records)
-    return [document.exact(part) for part in document.items(document.root)]
+    return [document.exact(part) for part in document.read(LIST)]
 
 
 def count(records: bytes) -> int:
     """How many records a JSON array holds."""
-    document = Document(records)
-    return len(document.items(document.root))
+    return len(Document(records).read(LIST))
 
 
 def array(parts: Iterable[bytes]) -> bytes:

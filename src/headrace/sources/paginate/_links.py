@@ -8,8 +8,9 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from headrace.core.errors import AnswerError
 
-_TARGET = re.compile(r"\s*,?\s*<([^>]*)>")
-_PARAM = re.compile(r'\s*;\s*([^\s=;,"<>]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?')
+# Possessive: a hostile header takes linear time.
+_TARGET = re.compile(r"\s*+,?\s*+<([^>]*+)>")
+_PARAM = re.compile(r'(?:\s*+;)++\s*+([^\s=;,"<>]++)\s*+(?:=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s;,"]*+)))?')
 
 
 def find(headers: Iterable[str], rel: str) -> str | None:
