@@ -76,6 +76,17 @@ class Evolution(DestinationTests):
         found = sorted(rows(session, "open", {"id": "int", "x": after}), key=lambda row: int(row[0]))
         assert [row[1] for row in found] == wanted
 
+    @pytest.mark.parametrize("write", ["merge", "append", "sync", "scd2"])
+    def test_a_key_widens_and_still_identifies(self, session: Session, write: str) -> None:
+        staging = {"staging": "open_staging"} if write == "sync" else {}
+        spec = table("open", write, {"id": None, "n": "int"}, key=("id",), open_ended=True, **staging)
+        writer = Writer(session).prepare(spec)
+        writer.commit(page(1, spec, [{"id": 1, "n": 1}, {"id": 2, "n": 1}], types={"id": "int"}))
+        found = [{"id": "1", "n": 1}, {"id": "x", "n": 2}]
+        writer.commit(page(2, spec, found, types={"id": "string"}, changes=[("id", "int", "string")]))
+        writer.finish(spec)
+        assert contents(session, spec) == [("1", 1), ("2", 1), ("x", 2)]
+
     def test_a_step_at_a_time(self, session: Session) -> None:
         writer = Writer(session).prepare(OPEN)
         steps: list[tuple[ColumnType, Any]] = [

@@ -9,6 +9,7 @@ import pytest
 
 from headrace.core.contracts import Session
 from headrace.core.tables import Receipt, TableSpec
+from headrace.core.types import ColumnType
 
 from .build import SECOND, START, Page, Writer, page, table
 from .read import rows
@@ -74,6 +75,20 @@ class Historic(DestinationTests):
         for number, (price, url) in enumerate([("5", "u1"), ("5", "u2"), ("6", "u3")], start=1):
             writer.commit(page(number, SIGNED, [{"id": 1, "price": price, "url": url}]))
         assert versions(session, SIGNED) == [(1, "5", 1, 3), (1, "6", 3, None)]
+
+    def test_a_table_that_grows_makes_no_version(self, session: Session) -> None:
+        """A wider type or a new column changes how a row is kept, not what it says."""
+        spec = table("prices", "scd2", {"id": "int", "price": None}, key=("id",), open_ended=True)
+        writer = Writer(session).prepare(spec)
+        writer.commit(page(1, spec, [{"id": 1, "price": 5}], types={"price": "int"}))
+        wider: dict[str, ColumnType] = {"price": "string", "note": "string"}
+        found = [{"id": 1, "price": "5"}, {"id": 2, "price": "free", "note": "!"}]
+        changes: list[tuple[str, ColumnType | None, ColumnType]] = [
+            ("price", "int", "string"),
+            ("note", None, "string"),
+        ]
+        writer.commit(page(2, spec, found, types=wider, changes=changes))
+        assert versions(session) == [(1, "5", 1, None), (2, "free", 2, None)]
 
     @pytest.mark.parametrize("together", [True, False], ids=["one group", "two groups"])
     def test_a_late_row_goes_into_history_not_on_top(self, session: Session, together: bool) -> None:

@@ -96,6 +96,15 @@ class Merging(DestinationTests):
         later.finish(HASHED, at=START + 2000 * SECOND)
         assert rows(session, "hashed_removed", ["id"]) == [(5,)]
 
+    def test_an_unchanged_row_is_as_new_as_its_last_sighting(self, session: Session) -> None:
+        writer = Writer(session).prepare(HASHED)
+        for number, slice, at in ((1, "a", 1), (2, "a", 9)):
+            found = {"id": 1, "name": "stands", "hash": "h1"}
+            writer.commit(page(number, HASHED, [found], slice=slice, at=START + at * SECOND))
+        late = page(1, HASHED, [{"id": 1, "name": "late", "hash": "h2"}], slice="b", at=START + 5 * SECOND)
+        writer.commit(late)
+        assert rows(session, "hashed", ["id", "name"]) == [(1, "stands")]
+
     def test_a_null_in_every_other_column(self, session: Session) -> None:
         Writer(session).prepare(ITEMS).commit(page(1, ITEMS, [{"id": n} for n in range(3)]))
         assert contents(session, ITEMS) == [(0, None, None), (1, None, None), (2, None, None)]

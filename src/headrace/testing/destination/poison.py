@@ -82,6 +82,15 @@ class Poison(DestinationTests):
         assert stored(session, spec) == [0, 1, 2, 3, 5]
         assert [each.record for each in receipt.rejected] == [4]
 
+    @pytest.mark.parametrize("write", ["merge", "append", "sync", "scd2"])
+    def test_poison_in_the_key(self, session: Session, write: str) -> None:
+        staging = {"staging": "staging_things"} if write == "sync" else {}
+        spec = table("things", write, {"v": "string", "n": "int"}, key=("v",), **staging)
+        clean, receipt = commit(session, spec, 6, {4: INVALID})
+        Writer(session).finish(spec)
+        assert stored(session, spec) == [0, 1, 2, 3, 5]
+        assert [(each.page_id, each.record) for each in receipt.rejected] == [(clean.id, 4)]
+
     def test_nul_in_every_place(self, session: Session, target: Target) -> None:
         clean = page(1, ITEMS, [{"n": 1, "v": "a\x00"}, {"n": 2, "v": "\x00"}, {"n": 3, "v": "c"}])
         receipt = Writer(session).prepare(ITEMS).commit(clean)

@@ -114,6 +114,36 @@ class Rebuilding(DestinationTests):
         assert contents(session, ITEMS) == [(1, "a")]
         assert count(session, "items_rejected") == 0
 
+    def test_a_view_of_the_user_s_own_survives_a_rebuild(self, target: Target) -> None:
+        one = page(1, ITEMS, [{"id": 1, "name": "old"}])
+        with target.destination.open() as session:
+            Writer(session).prepare(ITEMS).commit(one)
+        target.execute("CREATE VIEW mine AS SELECT id, name FROM items")
+        target.execute("CREATE VIEW yours AS SELECT id, name FROM items_current")
+        with target.destination.open() as session:
+            Writer(session).prepare(ITEMS)
+            with session.rebuild([ITEMS]) as other:
+                other.commit(replayed(one, ITEMS, [{"id": 1, "name": "new"}]))
+            assert rows(session, "mine", ["id", "name"]) == [(1, "new")]
+            assert rows(session, "yours", ["id", "name"]) == [(1, "new")]
+
+    def test_what_was_removed_is_removed_in_the_rebuilt_table(self, session: Session) -> None:
+        """A replay commits the ends of its runs as well."""
+        groups = []
+        for number, ids in ((1, range(10)), (2, range(9))):
+            writer = Writer(session, f"run-{number}").prepare(ITEMS)
+            at = START + number * 100 * SECOND
+            one = page(1, ITEMS, [{"id": n, "name": "x"} for n in ids], run=writer.run, at=at)
+            end = finish(ITEMS, at=at + SECOND)
+            writer.commit(one, end=end)
+            groups.append(Group(writer.run, "scope", batches=one.batches, finish=end))
+        before = session.removals()
+        with session.rebuild([ITEMS]) as other:
+            for each in groups:
+                other.commit(each)
+        assert rows(session, "items_removed", ["id"]) == [(9,)]
+        assert session.removals() == before
+
     def test_without_rows_the_table_is_empty(self, session: Session) -> None:
         Writer(session).prepare(ITEMS).commit(page(1, ITEMS, [{"id": 1}]))
         with session.rebuild([ITEMS]):

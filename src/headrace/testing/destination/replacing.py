@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headrace.core.contracts import Session
+from headrace.core.errors import HeadraceError
 
 from .build import Writer, finish, page, table
 from .read import contents
@@ -53,6 +54,21 @@ class Replacing(DestinationTests):
             writer.commit(page(2, WHOLE, [{"id": 2, "name": "after"}]))
             writer.finish(WHOLE)
             assert contents(session, WHOLE) == [(1, "before the crash"), (2, "after")]
+
+    def test_a_run_that_is_overtaken_loses_nothing_in_silence(self, session: Session) -> None:
+        """It resumes after another run has replaced the table: all of its rows, or an error."""
+        first = Writer(session).prepare(WHOLE)
+        first.commit(page(1, WHOLE, [{"id": 1, "name": "before"}]))
+        second = first.next_run("run-2")
+        second.commit(page(1, WHOLE, [{"id": 5, "name": "other"}], run="run-2"))
+        second.finish(WHOLE)
+        try:
+            first.commit(page(2, WHOLE, [{"id": 2, "name": "after"}]))
+            first.finish(WHOLE)
+        except HeadraceError:
+            assert contents(session, WHOLE) == [(5, "other")]
+        else:
+            assert contents(session, WHOLE) == [(1, "before"), (2, "after")]
 
     def test_a_complete_run_without_rows_empties_the_table(self, session: Session) -> None:
         writer = Writer(session).prepare(WHOLE)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from headrace.core.contracts import Session
+from headrace.core.errors import HeadraceError
 
 from .build import SECOND, START, Writer, page, table
 from .read import Rows, rows
@@ -121,3 +123,13 @@ class Syncing(DestinationTests):
         crawl(session, 2, movie(2, "whole"))
         assert [row[0] for row in target_rows(session)] == [2]
         assert [row[0] for row in staged(session)] == [2]
+
+    def test_a_run_that_is_overtaken_loses_nothing_in_silence_either(self, session: Session) -> None:
+        """Another run took its staging table: what it had staged is merged all the same, or it fails."""
+        first = Writer(session).prepare(MOVIES)
+        first.commit(page(1, MOVIES, [movie(1, "before")]))
+        crawl(session, 2, movie(5, "other"))
+        with suppress(HeadraceError):
+            first.commit(page(2, MOVIES, [movie(2, "after")]))
+            first.finish(MOVIES)
+            assert [row[0] for row in target_rows(session)] == [1, 2, 5]
