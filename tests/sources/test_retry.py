@@ -9,6 +9,8 @@ from email.utils import format_datetime
 
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headrace.core.errors import AuthRefused, DecodeError, RequestFailed
 from headrace.core.events import RequestRetried, RequestSent, Waiting
@@ -17,6 +19,9 @@ from headrace.sources.ratelimit import RateLimit
 from headrace.sources.retry import NotSent, Retry, plan_retry
 from headrace.sources.retry_after import quota_wait, reset_wait, retry_after
 
+HEADERS = [
+    "retry-after", "date", "ratelimit", "x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit-reset", "x-ratelimit-reset-after",
+]  # fmt: skip
 NOW = 1_790_000_000
 LIMIT = RateLimit(max_retries=9)
 GET, UNSAFE = Request("GET", "http://a/"), Request("POST", "http://a/", safe=False)
@@ -82,7 +87,7 @@ def test_backoff_doubles_with_full_jitter_up_to_the_cap() -> None:
     ("value", "seconds"),
     [
         ("7", 7), ("2.0", 2), ("0.25", 0.25), (" 3 ", 3), ("0", 0), ("-1", 0), (http_date(90), 90), (http_date(-5), 0),
-        (str(NOW + 40), 40), ("", None), ("soon", None), ("1e3", None),
+        (str(NOW + 40), 40), (http_date(90).replace("GMT", "-0000"), 90), ("", None), ("soon", None), ("1e3", None),
     ],
 )  # fmt: skip
 def test_retry_after_in_every_form(value: str, seconds: float | None) -> None:
@@ -129,6 +134,14 @@ def test_now_is_not_taken_at_its_word(value: str) -> None:
 )
 def test_a_quota_that_is_used_up(headers: dict[str, str], wait: float | None) -> None:
     assert quota_wait(answered(200, **headers)) == wait
+
+
+@given(st.dictionaries(st.sampled_from(HEADERS), st.text(max_size=40) | st.integers().map(str), max_size=4))
+def test_no_header_is_too_odd(headers: dict[str, str]) -> None:
+    response = Response(429, tuple(headers.items()), b"", "http://a/", NOW * 1_000_000)
+    for wait in (retry_after(response), quota_wait(response), reset_wait(response)):
+        assert wait is None or wait >= 0
+    assert plan_retry(response, GET, LIMIT, 1, 0.5) is not None
 
 
 def test_a_refusal_without_retry_after_waits_for_the_reset() -> None:

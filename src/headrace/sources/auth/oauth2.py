@@ -149,7 +149,7 @@ class OAuth2Auth(WithCredential):
         }.get(error, "check token_url and the credential")
         name = self.provider or self.secret_key or "this source"
         raise AuthRefused(
-            f"no token for {name}: {error}{f' ({detail[:300]})' if detail else ''}",
+            f"no token for {name}: {error[:300]}{f' ({detail[:300]})' if detail else ''}",
             status=response.status,
             hint=hint,
             place="auth",
