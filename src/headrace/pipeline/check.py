@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def check(source: str | Path, capabilities: Capabilities | None = None) -> list[
 
 def is_warning(line: str) -> bool:
     """Whether a line of :func:`check` is about something that does not keep the pipeline from running."""
-    return ": warning: " in line
+    return re.search(r":\d+:\d+: warning: ", line) is not None
 
 
 def check_draft(found: Draft, capabilities: Capabilities | None = None) -> list[str]:
@@ -45,7 +46,7 @@ def check_draft(found: Draft, capabilities: Capabilities | None = None) -> list[
     problems = list(_names(found, capabilities, at))
     for where, table in _tables(found):
         problems += [at(where, message) for message in _table_problems(table, capabilities)]
-    warnings = [p._replace(message=f"warning: {p.message}") for p in _warnings(found, at)]
+    warnings = [problem._replace(warning=True) for problem in _warnings(found, at)]
     lines = [problem.text(found.file) for problem in sorted([*problems, *warnings])]
     return [*found.warnings, *dict.fromkeys(lines)]
 

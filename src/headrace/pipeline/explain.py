@@ -30,6 +30,16 @@ _EXPECTED = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }
+_FORMS = {
+    r"^[\w-]+$": "may hold letters, digits, _ and - only",
+    r"^\w[\w.-]*$": "may hold letters, digits, _, - and . only",
+    r"^[A-Za-z_][\w-]*$": "has to begin with a letter and may hold letters, digits, _ and - only",
+    r"^\d+[hdw]$": "has to be a number and h, d or w, such as 30d",
+    r"^\d+[smhdw]$": "has to be a number and s, m, h, d or w, such as 15m",
+    r"^[1-9]\d*[hdwmy]$": "has to be a number and h, d, w, m or y, such as 1d",
+    r"^\S+( \S+){4}$": "has to be five fields, such as 0 6 * * *",
+}
+"""What a pattern of the models asks for, said after the value."""
 _AT_MOST = 100
 
 
@@ -80,7 +90,8 @@ class _Finding:
         if finding.type in _EXPECTED:
             finding.expected = [_EXPECTED[finding.type]]
         elif finding.type == "literal_error":
-            finding.expected = [str(finding.context["expected"]).replace("'", "")]
+            words = str(finding.context["expected"]).replace("'", "")
+            finding.expected = [{"True": "true", "False": "false", "None": "null"}.get(words, words)]
         return finding
 
     @property
@@ -103,9 +114,10 @@ class _Finding:
         elif self.type in ("value_error", "assertion_error"):
             shaped.problem(self.path, self.message.split(", ", 1)[1])
         elif self.type == "string_pattern_mismatch":
-            shaped.problem(
-                self.path, f"{_shown(self.value)} is not of the form {self.context['pattern']}", key=self._key
-            )
+            form = _FORMS.get(self.context["pattern"], f"has to be of the form {self.context['pattern']}")
+            shaped.problem(self.path, f"{_shown(last if self._key else self.value)} {form}", key=self._key)
+        elif self.type == "too_short":
+            shaped.problem(self.path, f"is empty: at least {self.context['min_length']} has to be here")
         else:
             message = self.message.removeprefix("Input should be ").removeprefix("Input should ")
             shaped.problem(self.path, f"should be {message}, got {_shown(self.value)}", key=self._key)

@@ -195,10 +195,7 @@ def parse(text: bytes | str, name: str = "pipeline.yml") -> Draft:
         raise PipelineFileError(
             problems[:_SHOWN_PROBLEMS] + ([f"{name}: and {more} more problems"] if more > 0 else [])
         )
-    warnings = (
-        *document.warnings,
-        *_lines([w._replace(message=f"warning: {w.message}") for w in shaped.warnings], name),
-    )
+    warnings = (*document.warnings, *_lines(shaped.warnings, name))
     return Draft(name, _with_repeats(pipeline, found.inputs), found, shaped, warnings)
 
 
@@ -286,7 +283,8 @@ def _with_repeats(pipeline: Pipeline, inputs: Mapping[str, Input]) -> Pipeline:
     for entry in pipeline.steps:
         config = entry.config
         if isinstance(config, Source):
-            extra = [key for key, text in config.params.items() if text in repeated and key not in config.repeat_params]
+            params = [key for key, text in config.params.items() if isinstance(text, str) and text in repeated]
+            extra = [key for key in params if key not in config.repeat_params]
             if extra:
                 config = config.model_copy(update={"repeat_params": [*config.repeat_params, *extra]})
                 entry = entry.model_copy(update={"config": config})

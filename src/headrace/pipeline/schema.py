@@ -27,6 +27,7 @@ def json_schema() -> dict[str, Any]:
         if "processor" in definition.get("properties", {}):
             _allow_ps_type(definition)
     _require_types(definitions)
+    pipeline["properties"]["inputs"]["anyOf"][0]["additionalProperties"] = False  # pydantic leaves other names open
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Headrace pipeline",

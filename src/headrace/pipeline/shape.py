@@ -22,10 +22,12 @@ class Problem(NamedTuple):
     place: Place
     label: str
     message: str
+    warning: bool = False
 
     def text(self, file: str) -> str:
+        level = "warning: " if self.warning else ""
         label = f"{self.label}: " if self.label else ""
-        return f"{file}:{self.place.line}:{self.place.column}: {label}{self.message}"
+        return f"{file}:{self.place.line}:{self.place.column}: {level}{label}{self.message}"
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Shaped:
         self.problems.append(self.locate(path, message, key=key))
 
     def warn(self, path: Where, message: str, *, key: bool = False) -> None:
-        self.warnings.append(self.locate(path, message, key=key))
+        self.warnings.append(self.locate(path, message, key=key)._replace(warning=True))
 
     def locate(self, path: Where, message: str, *, key: bool = False) -> Problem:
         """A problem with the value (or the key) at ``path``, or with the nearest thing above it that was written."""
@@ -77,7 +79,7 @@ class Shaped:
             entry = steps[parts[1]] if isinstance(steps, list) and parts[1] < len(steps) else None
             name = entry.get("step") if isinstance(entry, dict) else None
             parts[1] = name if isinstance(name, str) else parts[1] + 1
-            if len(parts) > 2 and parts[2] == "config":
+            if len(parts) > 3 and parts[2] == "config":
                 del parts[2]
         return ".".join(str(part) for part in parts)
 

@@ -127,6 +127,10 @@ class ApiExtractor(Source):
 
     @model_validator(mode="after")
     def _consistent(self) -> ApiExtractor:
+        if self.url.startswith("/") and not self.base_url:
+            raise ValueError(f"url {self.url!r} needs a base_url in front (in source, or here)")
+        if not self.url.lower().startswith(("https://", "http://", "/", "{")):
+            raise ValueError(f"url {self.url!r} has to begin with https://, http://, or with / after a base_url")
         if bool(self.tables) == (self.destination is not None):
             raise ValueError(
                 "say where the records go: either tables: [...] or destination: {table: name}"
