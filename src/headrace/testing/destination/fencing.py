@@ -108,7 +108,7 @@ class Fencing(DestinationTests):
         needs_concurrent_writers(target)
         with target.destination.open() as ours, target.destination.open() as theirs:
             Writer(ours).prepare(LOG).commit(page(1, LOG, [{"line": "a"}]))
-            late = Writer(theirs).group(page(2, LOG, [{"line": "theirs"}]))
+            late = Writer(theirs).prepare(LOG).group(page(2, LOG, [{"line": "theirs"}]))
             Writer(ours).commit(page(2, LOG, [{"line": "ours"}]))
             refused(theirs, late)
             assert contents(ours, LOG) == [("a",), ("ours",)]
@@ -126,7 +126,7 @@ class Fencing(DestinationTests):
 
         def contend(name: str) -> None:
             with target.destination.open() as mine:
-                group = Writer(mine).group(page(2, LOG, [{"line": name}]))
+                group = Writer(mine).prepare(LOG).group(page(2, LOG, [{"line": name}]))
                 gate.wait(30)
                 try:
                     mine.commit(group)

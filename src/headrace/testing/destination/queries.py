@@ -156,6 +156,16 @@ class Queries(DestinationTests):
         assert 0 < first.num_rows < 90_000
         assert first.num_rows + sum(batch.num_rows for batch in found) == 90_000
 
+    def test_a_column_that_begins_with_nulls_or_whole_numbers(self, log: Session) -> None:
+        """Its type does not hang on what the first rows happen to hold."""
+        found = log.query(
+            "SELECT CASE WHEN a.n < 250 THEN NULL ELSE a.n END AS late, CASE WHEN a.n < 250 THEN 1 ELSE 0.5 END AS half "
+            "FROM log a, log b ORDER BY a.n"
+        )
+        values = [row for batch in found for row in batch.to_pylist()]
+        assert (values[0]["late"], float(values[0]["half"])) == (None, 1.0)
+        assert (values[-1]["late"], float(values[-1]["half"])) == (299, 0.5)
+
     def test_no_rows(self, log: Session) -> None:
         assert fetch(log, "SELECT n FROM log WHERE n < 0") == []
 
@@ -174,7 +184,7 @@ class Queries(DestinationTests):
             assert fetch(log, "SELECT count(*) FROM log") == [(299 + number,)]
 
     def test_nothing_and_null(self, log: Session) -> None:
-        assert fetch(log, "SELECT NULL AS nothing, n FROM log WHERE n = 1") == [(None, 1)]
+        assert fetch(log, "SELECT NULL AS empty, n FROM log WHERE n = 1") == [(None, 1)]
 
     def test_a_read_only_session_reads(self, target: Target) -> None:
         with target.destination.open() as session:
