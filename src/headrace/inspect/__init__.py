@@ -1,0 +1,1 @@
+"""Looking before leaping, and at what was done: preview, plan, provenance."""
