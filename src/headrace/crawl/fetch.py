@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from headrace.core import faults
 from headrace.core.contracts import Answer, Envelope
-from headrace.core.errors import AnswerError, CursorExpired, ErrorInAnswer, LoopDetected, RequestFailed
+from headrace.core.errors import AnswerError, CursorExpired, ErrorInAnswer, LoopDetected, PathNotFound, RequestFailed
 from headrace.core.events import PageFetched
 from headrace.core.http import Request, Response, without_params
 from headrace.core.paths import Path
@@ -27,6 +27,7 @@ from headrace.sources.throttle import BudgetSpent
 DECODE_ASIDE = 1 << 20
 """Bodies from this size are opened on another thread, so that heartbeats and other streams go on."""
 REMEMBERED_PAGES = 100_000
+ROOT = Path((), "")
 
 Ended = Literal["done", "capped", "paused", "budget", "stopped"]
 
@@ -70,6 +71,7 @@ class Stream:
             *plan.paginator.wants(),
             *(p for p in (plan.error_path, plan.ok_path) if p is not None),
         )
+        self._guesses = True
         self._pairs: set[int] = set()
         self._bodies: dict[int, int] = {}
         self._order: deque[tuple[int, int]] = deque()
@@ -96,6 +98,8 @@ class Stream:
                 if self._ctx.stop.is_set():
                     return
                 if not window or window[0][0] != at.cursor_next:
+                    # A server that caps its pages makes every guess wrong: asking ahead would only cost requests.
+                    self._guesses = self._guesses and not window
                     await _cancel(window)
                     self._open(window, at.cursor_next, number)
                 self._widen(window, number, fetched_here)
@@ -126,7 +130,7 @@ class Stream:
         room = min(self._plan.rate_limit.concurrency, self._plan.max_pages - number + 1)
         if self._ctx.page_limit is not None:
             room = min(room, self._ctx.page_limit - fetched_here)
-        while len(window) < room:
+        while self._guesses and len(window) < room:
             ahead = self._plan.paginator.ahead(window[-1][0])
             if ahead is None:
                 return
@@ -180,10 +184,16 @@ class Stream:
 
     async def _decode(self, response: Response) -> Envelope:
         decoder = self._plan.decoder or by_content_type(response)
-        if len(response.body) >= DECODE_ASIDE:
-            envelope = await asyncio.to_thread(decoder.open, response, self._plan.data_path, self._wants)
-        else:
-            envelope = decoder.open(response, self._plan.data_path, self._wants)
+        aside = len(response.body) >= DECODE_ASIDE
+        try:
+            if aside:
+                envelope = await asyncio.to_thread(decoder.open, response, self._plan.data_path, self._wants)
+            else:
+                envelope = decoder.open(response, self._plan.data_path, self._wants)
+        except PathNotFound:
+            # An error inside a 200 has no records: say what the API said, not what is missing.
+            self._check_error(decoder.open(response, ROOT, self._wants))
+            raise
         self._check_error(envelope)
         return envelope
 
@@ -192,7 +202,8 @@ class Stream:
         if plan.error_path is not None and (found := envelope.values.get(plan.error_path)):
             raise ErrorInAnswer(f"the answer reports an error at {plan.error_path}: {str(found)[:500]}")
         if plan.ok_path is not None and envelope.values.get(plan.ok_path) is False:
-            raise ErrorInAnswer(f"the answer says {plan.ok_path}: false; it has {', '.join(envelope.keys)}")
+            _, members = envelope.around(ROOT)
+            raise ErrorInAnswer(f"the answer says {plan.ok_path}: false; it has {str(members)[:500]}")
 
     def _advance(
         self, at: Checkpoint, number: int, request: Request, response: Response, envelope: Envelope, stamp: int
