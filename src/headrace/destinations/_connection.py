@@ -130,13 +130,16 @@ class Connection(ABC):
                               column=quote(column), type=new)  # fmt: skip
             self.do("alter_type", table=quote(table), column=quote(column), type=new, using=using)
 
-    @abstractmethod
     def restage(self, sql: str) -> None:
-        """Make the staged rows what ``sql`` selects."""
+        """Make the staged rows what ``sql`` selects, where rows are replaced by delete and insert."""
 
     def comparable(self, expression: str, type: ColumnType) -> str:
         """``expression`` in a form that the database can compare."""
         return expression
+
+    def differ(self, left: str, right: str) -> str:
+        """That two expressions differ, where null equals null."""
+        return f"{left} IS DISTINCT FROM {right}"
 
     def safe_text(self, text: str) -> str:
         """``text`` without what the database cannot store."""

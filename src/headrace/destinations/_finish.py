@@ -53,7 +53,7 @@ class Finisher:
 
         def differs(column: str) -> str:
             left, right = (db.comparable(f"{a}.{quote(column)}", have.get(column, "bigint")) for a in ("t", "s"))
-            return f"{left} IS DISTINCT FROM {right}"
+            return db.differ(left, right)
 
         if spec.hash_column:
             changed = differs(spec.hash_column)

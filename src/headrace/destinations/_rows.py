@@ -19,6 +19,13 @@ ARROW: Mapping[ColumnType, pa.DataType] = {
 }  # fmt: skip
 
 
+def types_of(rows: pa.Table, known: Mapping[str, ColumnType]) -> dict[str, ColumnType]:
+    """The type of every column, also of those that only the engine knows."""
+    by_arrow: dict[pa.DataType, ColumnType] = {pa.int64(): "bigint", pa.timestamp("us", "UTC"): "timestamp",
+                                               pa.binary(): "binary"}  # fmt: skip
+    return {field.name: known.get(field.name, by_arrow.get(field.type, "string")) for field in rows.schema}
+
+
 def gather(batches: Sequence[Batch]) -> dict[str, tuple[pa.Table, dict[str, ColumnType]]]:
     """Each table's rows of the group as one Arrow table, and their types."""
     parts: dict[str, list[pa.RecordBatch]] = {}

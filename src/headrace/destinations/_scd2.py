@@ -17,6 +17,9 @@ from headrace.destinations._rows import ARROW, keys_of, last_of_each
 from headrace.destinations._seen import known_rows, renew_seen
 from headrace.destinations._sql import quote
 
+ROW = "_row"
+"""A row's number in the batch, while it is staged."""
+
 
 @dataclass(slots=True)
 class Interval:
@@ -69,19 +72,20 @@ def write_history(
     types = {**types, HASH: "string", PAGE: "bigint", RECORD: "bigint"}
     key = layout.spec.key
     newest = last_of_each(rows, key, keep=False)
-    place = dict(zip(zip(newest.column(PAGE).to_pylist(), newest.column(RECORD).to_pylist(), strict=True),
-                     keys_of(newest, key), strict=True))  # fmt: skip
-    db.stage(newest, types)
-    histories: dict[Any, list[Interval]] = {value: [] for value in place.values()}
+    place = keys_of(newest, key)
+    # One record may give many rows: only their number in the batch tells them apart.
+    numbered = newest.append_column(ROW, pa.array(range(newest.num_rows), pa.int64()))
+    db.stage(numbered, {**types, ROW: "bigint"})
+    histories: dict[Any, list[Interval]] = {value: [] for value in place}
     match = layout.equal("t", "b")
-    for page, record, start, end, digest in db.do("history_read", table=quote(layout.name), match=match):
+    for row, start, end, digest in db.do("history_read", table=quote(layout.name), match=match):
         begin = db.micros(start) or 0
-        histories[place[page, record]].append(Interval(begin, db.micros(end), digest or "", stored=begin))
+        histories[place[row]].append(Interval(begin, db.micros(end), digest or "", stored=begin))
     last: dict[Any, tuple[int, str]] = {}
     if layout.has_seen:
         known = known_rows(db, layout, layout.name)
-        for page, record, version, digest in db.do("history_last", match_old=layout.old("b")):
-            last[place[page, record]] = page_time(version), digest or ""
+        for row, version, digest in db.do("history_last", match_old=layout.old("b")):
+            last[place[row]] = page_time(version), digest or ""
         renew_seen(db, layout, f"b.{quote(HASH)}", run_id, scope, known=bool(known))
     db.unstage()
     before = {value: {v.stored: (v.start, v.end) for v in versions} for value, versions in histories.items()}

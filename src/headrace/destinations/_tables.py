@@ -8,7 +8,7 @@ from headrace.core.tables import PAGE, RECORD, SchemaChange
 from headrace.core.types import ColumnType, widen
 from headrace.destinations._connection import Connection
 from headrace.destinations._layout import Layout, seen_column
-from headrace.destinations._sql import names, quote
+from headrace.destinations._sql import fit, names, quote
 
 ENGINE_TABLES = ("runs", "checkpoints", "slices", "schemas", "removals", "staging", "leases")
 _CONSTANTS: dict[type, ColumnType] = {bool: "bool", int: "bigint", float: "float"}
@@ -62,6 +62,9 @@ class Tables:
             adopted = {n: db.read_type(t) for n, t in physical.items() if n not in have and n not in layout.provenance}
             self._remember(layout.name, adopted, 1, "", 0, len(have))
             have |= adopted
+            if adopted and spec.write == "merge" and db.unique_keys:
+                index = fit(f"{layout.name}_headrace_key", db.max_name)
+                db.do("create_unique", index=quote(index), table=quote(layout.name), keys=names(spec.key))
             for name, type in layout.provenance.items():
                 if name not in physical:
                     self._add(layout.name, name, type)

@@ -88,7 +88,7 @@ class Writer:
         written = rows.num_rows
         known = known_rows(db, layout, target)
         if not known:
-            db.do("insert_all", table=quote(target), columns=columns)
+            db.do("merge_insert_all", table=quote(target), columns=columns, keys=", ".join(quote(k) for k in spec.key))
         else:
             hashed = self._hash(layout, rows) if spec.write == "merge" else "NULL"
             changed = f"(o.row_hash IS NULL OR o.row_hash <> {hashed})" if hashed != "NULL" else "(1 = 1)"
@@ -112,9 +112,18 @@ class Writer:
             kept = [f"b.{quote(c)}" for c in rows.column_names if c not in merged]
             kept += [f"coalesce(b.{quote(c)}, t.{quote(c)}) AS {quote(c)}" for c in merged]
             db.restage(db.text("kept_rows", kept=", ".join(kept), table=quote(target), match_table=match))
-        db.do("merge_delete", table=quote(target), keys=", ".join(quote(k) for k in key), pick_keys=layout.pick_keys)
-        db.do("insert_picked", table=quote(target), columns=", ".join(quote(c) for c in names),
-              batch_keys=layout.keys("b"), pick_keys=layout.pick_keys)  # fmt: skip
+        plain = [c for c in names if c not in key]
+        sets = [
+            f"{quote(c)} = coalesce(excluded.{quote(c)}, t.{quote(c)})"
+            if keep and c not in (PAGE, RECORD)
+            else f"{quote(c)} = excluded.{quote(c)}"
+            for c in plain
+        ]
+        keys = ", ".join(quote(k) for k in key)
+        conflict = f"UPDATE SET {', '.join(sets)}" if sets else "NOTHING"
+        db.do("merge_delete", table=quote(target), keys=keys, pick_keys=layout.pick_keys)
+        db.do("merge_insert", table=quote(target), columns=", ".join(quote(c) for c in names), keys=keys,
+              batch_keys=layout.keys("b"), pick_keys=layout.pick_keys, conflict=conflict)  # fmt: skip
 
     def _fill(self, layout: Layout, target: str, values: list[str]) -> None:
         """A late row does not overwrite, but where the stored row has null, it knows better."""

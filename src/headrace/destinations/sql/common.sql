@@ -62,6 +62,9 @@ CAST({column} AS {type})
 -- name: create_table
 CREATE TABLE IF NOT EXISTS {table} ({columns}{unique})
 
+-- name: create_unique
+CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {table} ({keys})
+
 -- name: drop_table
 DROP TABLE IF EXISTS {table}
 
@@ -227,11 +230,11 @@ DELETE FROM {table} AS t WHERE {removed}
 DELETE FROM {seen} WHERE ({keys}) IN (SELECT {keys} FROM {seen} GROUP BY {keys} HAVING count(removed_at) = count(*))
 
 -- name: history_read
-SELECT b._page, b._record, t.valid_from, t.valid_to, t._hash FROM {table} t JOIN headrace_batch b ON {match}
+SELECT b._row, t.valid_from, t.valid_to, t._hash FROM {table} t JOIN headrace_batch b ON {match}
 ORDER BY t.valid_from, t.valid_to NULLS LAST
 
 -- name: history_last
-SELECT b._page, b._record, o.v_page, o.row_hash FROM headrace_batch b JOIN headrace_old o ON o.latest AND {match_old}
+SELECT b._row, o.v_page, o.row_hash FROM headrace_batch b JOIN headrace_old o ON o.latest AND {match_old}
 
 -- name: history_copy
 INSERT INTO {table} ({columns}, valid_from, valid_to) SELECT {source}, b._new_from, b._new_to

@@ -45,6 +45,13 @@ CAST(strftime({column} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ') AS {type})
 -- name: merge_delete
 DELETE FROM {table} WHERE ({keys}) IN (SELECT {pick_keys} FROM headrace_pick p)
 
+-- name: merge_insert
+INSERT INTO {table} ({columns}) SELECT {columns} FROM headrace_batch b
+WHERE ({batch_keys}) IN (SELECT {pick_keys} FROM headrace_pick p)
+
+-- name: merge_insert_all
+INSERT INTO {table} ({columns}) SELECT {columns} FROM headrace_batch b
+
 -- name: kept_rows
 SELECT {kept} FROM headrace_batch b LEFT JOIN {table} t ON {match_table}
 

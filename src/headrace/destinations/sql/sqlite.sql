@@ -1,0 +1,69 @@
+-- name: create_runs
+CREATE TABLE IF NOT EXISTS headrace_runs (run_id TEXT PRIMARY KEY, pipeline TEXT, org TEXT, status TEXT, params TEXT,
+  resolved TEXT, request_hash TEXT, mapping_hash TEXT, scope TEXT, "now" TEXT, started_at TEXT, finished_at TEXT,
+  "rows" INTEGER, pages INTEGER, requests INTEGER, error TEXT) STRICT
+
+-- name: create_checkpoints
+CREATE TABLE IF NOT EXISTS headrace_checkpoints (run_id TEXT, step TEXT, slice TEXT, page_number INTEGER,
+  cursor_next TEXT, done INTEGER, attempt TEXT, "rows" INTEGER, memo TEXT, PRIMARY KEY (run_id, step, slice)) STRICT
+
+-- name: create_slices
+CREATE TABLE IF NOT EXISTS headrace_slices (run_id TEXT, step TEXT, name TEXT, position INTEGER, params TEXT,
+  status TEXT, attempts INTEGER, error TEXT, PRIMARY KEY (run_id, step, name), UNIQUE (run_id, step, position)) STRICT
+
+-- name: create_schemas
+CREATE TABLE IF NOT EXISTS headrace_schemas ("table" TEXT, "column" TEXT, type TEXT, version INTEGER,
+  position INTEGER, changed_at TEXT, run_id TEXT, page_id INTEGER) STRICT
+
+-- name: create_removals
+CREATE TABLE IF NOT EXISTS headrace_removals ("table" TEXT, scope TEXT, run_id TEXT, missing INTEGER, known INTEGER,
+  status TEXT, found_at TEXT, removed_after INTEGER, disposition TEXT) STRICT
+
+-- name: create_staging
+CREATE TABLE IF NOT EXISTS headrace_staging ("table" TEXT, run_id TEXT) STRICT
+
+-- name: create_leases
+CREATE TABLE IF NOT EXISTS headrace_leases (run_id TEXT PRIMARY KEY, owner TEXT, pid INTEGER, host TEXT,
+  process_started TEXT, heartbeat TEXT, token TEXT) STRICT
+
+-- name: create_raw
+CREATE TABLE IF NOT EXISTS {table} (run_id TEXT, step TEXT, slice TEXT, page_number INTEGER, fetched_at TEXT, url TEXT,
+  status INTEGER, headers TEXT, response_blob BLOB, encoding TEXT, sha256 TEXT, size INTEGER, masked INTEGER,
+  page_id INTEGER, UNIQUE (run_id, step, slice, page_number), UNIQUE (page_id, run_id, step, slice, page_number)) STRICT
+
+-- name: create_seen
+CREATE TABLE IF NOT EXISTS {seen} (scope TEXT, {key_columns}, run_id TEXT, _page INTEGER, _record INTEGER,
+  missed INTEGER, missed_run TEXT, removed_at TEXT, removed_run TEXT, row_hash TEXT, UNIQUE ({keys}, scope)) STRICT
+
+-- name: create_table
+CREATE TABLE IF NOT EXISTS {table} ({columns}{unique}) STRICT
+
+-- name: create_probe
+CREATE TEMP TABLE headrace_probe AS SELECT * FROM {table} LIMIT 0
+
+-- name: kept_rows
+
+-- name: merge_delete
+
+-- name: merge_insert
+INSERT INTO {table} AS t ({columns}) SELECT {columns} FROM headrace_batch b
+WHERE ({batch_keys}) IN (SELECT {pick_keys} FROM headrace_pick p)
+ON CONFLICT ({keys}) DO {conflict}
+
+-- name: merge_insert_all
+INSERT OR REPLACE INTO {table} ({columns}) SELECT {columns} FROM headrace_batch b
+
+-- name: physical
+SELECT name, type FROM pragma_table_info(?) ORDER BY cid
+
+-- name: lease_read
+SELECT owner, pid, host, process_started, heartbeat FROM headrace_leases WHERE run_id = ?
+
+-- name: lease_delete
+DELETE FROM headrace_leases WHERE run_id = ?
+
+-- name: lease_release
+DELETE FROM headrace_leases WHERE run_id = ? AND token = ?
+
+-- name: lease_renew
+UPDATE headrace_leases SET heartbeat = ? WHERE run_id = ? AND token = ?
