@@ -27,9 +27,6 @@ class Connection(ABC):
     unique_keys: ClassVar[bool] = True
     """Keyed tables get a unique index."""
 
-    views_hold_tables: ClassVar[bool] = False
-    """A table that a view reads cannot be dropped."""
-
     def __init__(self) -> None:
         self.committing = False
 
@@ -80,6 +77,10 @@ class Connection(ABC):
 
     @abstractmethod
     def close(self) -> None: ...
+
+    def twin(self) -> Connection:
+        """Another connection to the same database, for another thread."""
+        raise NotImplementedError
 
     @abstractmethod
     def sql_type(self, type: ColumnType) -> str: ...
@@ -150,13 +151,6 @@ class Connection(ABC):
 
     def lock_table(self, table: str) -> None:
         """Keep other writers off ``table`` until this transaction ends."""
-
-    def bulk(self, table: str, rows: pa.Table, types: Mapping[str, ColumnType]) -> None:
-        """Insert Arrow rows into an engine table whose columns are named alike."""
-        self.stage(rows, types)
-        columns = ", ".join(quote(c) for c in rows.column_names)
-        self.run(f"INSERT INTO {quote(table)} ({columns}) SELECT {columns} FROM {STAGE}")
-        self.unstage()
 
     def vacuum(self) -> None:
         """Give deleted bytes back."""

@@ -39,7 +39,6 @@ class Finisher:
         if complete:
             self.tables.replace_staging(layout, self.run_id, have)
             columns = [*have, *((PAGE, RECORD) if layout.spec.provenance else ())]
-            db.lock_table(layout.name)
             db.do("empty_table", table=quote(layout.name))
             db.do("copy_table", table=quote(layout.name), columns=", ".join(quote(c) for c in columns),
                   source=quote(staging))  # fmt: skip
@@ -72,7 +71,6 @@ class Finisher:
             whens = " ".join(f"WHEN {condition} THEN CAST(? AS {type})" for condition, _ in cases)
             sets[name] = f"CASE {whens} ELSE t.{quote(name)} END"
             params += [value for _, value in cases]
-        db.lock_table(layout.name)
         if sets:
             db.do("sync_update", params, table=quote(layout.name), staging=quote(staging), match=match,
                   sets=", ".join(f"{quote(c)} = {e}" for c, e in sets.items()), changed=f"({changed})")  # fmt: skip
@@ -84,7 +82,6 @@ class Finisher:
 
     def _absences(self, layout: Layout, finish: Finish) -> list[Removals]:
         db, spec, seen = self.db, layout.spec, quote(layout.seen)
-        db.lock_table(layout.seen)
         db.do("miss", (self.run_id, finish.scope, self.run_id, self.run_id), seen=seen)
         if done := db.do("removals_of_run", (spec.name, finish.scope, self.run_id)):
             return [Removals(*done[0][:6], found_at=db.micros(done[0][6]) or 0)]
@@ -98,9 +95,8 @@ class Finisher:
         found = Removals(layout.spec.name, finish.scope, self.run_id, missing, known, "held" if held else "applied",
                          finish.at)  # fmt: skip
         db.insert("headrace_removals",
-                  ("table", "scope", "run_id", "missing", "known", "status", "found_at", "removed_after", "disposition"),
-                  [(found.table, found.scope, found.run_id, missing, known, found.status, db.time(finish.at), after,
-                    spec.write)])  # fmt: skip
+                  ("table", "scope", "run_id", "missing", "known", "status", "found_at", "removed_after"),
+                  [(found.table, found.scope, found.run_id, missing, known, found.status, db.time(finish.at), after)])  # fmt: skip
         return [found]
 
 

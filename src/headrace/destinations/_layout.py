@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 
 from headrace.core.tables import PAGE, RECORD, TableSpec
@@ -98,3 +99,16 @@ class Layout:
         return ", ".join(
             f"{alias}.{quote(seen_column(k) if seen else k)} AS k{i}" for i, k in enumerate(self.spec.key)
         )
+
+
+def dump_spec(spec: TableSpec) -> str:
+    """A declaration as JSON text."""
+    return json.dumps(asdict(spec), default=list)
+
+
+def load_spec(text: str) -> TableSpec:
+    values = json.loads(text)
+    for name in ("key", "hidden"):
+        values[name] = tuple(values[name])
+    values["hash_without"] = frozenset(values["hash_without"])
+    return TableSpec(**values)

@@ -13,7 +13,6 @@ from uuid import uuid4
 
 from headrace.core.errors import RunIsHeld
 from headrace.destinations._session import SqlSession
-from headrace.destinations.sqlite import SQLiteConnection
 
 _BEAT = 10.0
 _STALE = 60_000_000
@@ -41,8 +40,6 @@ def _alive(pid: int, started: str) -> bool:
 class LeasedSession(SqlSession):
     """A session whose leases are rows of ``headrace_leases``, renewed by a thread of their own."""
 
-    db: SQLiteConnection
-
     @contextmanager
     def _database_lease(self, run_id: str, owner: str) -> Iterator[None]:
         token = uuid4().hex
@@ -55,21 +52,34 @@ class LeasedSession(SqlSession):
         finally:
             stop.set()
             beat.join()
-            self.db.do("lease_release", (run_id, token))
+            with suppress(Exception):  # a lease that is not given back is found dead with this process
+                self.db.do("lease_release", (run_id, token))
+                self._unlock(run_id)
+
+    def _try_lock(self, run_id: str) -> bool | None:
+        """Take the database's own lock; ``None`` where it has none and the row decides."""
+        return None
+
+    def _unlock(self, run_id: str) -> None:
+        """Give :meth:`_try_lock` back."""
 
     def _take(self, run_id: str, owner: str, token: str) -> None:
         db, host = self.db, platform.node()
         if not db.physical("headrace_leases"):
             self.prepare((), ())
+        locked = self._try_lock(run_id)
         with self.transaction("taking the lease"):
             now = time.time_ns() // 1000
             for holder, pid, where, started, heartbeat in db.do("lease_read", (run_id,)):
                 fresh = now - (db.micros(heartbeat) or 0) < _STALE
-                if _alive(pid, started) if where == host else fresh:
+                alive = _alive(pid, started) if where == host else fresh
+                if not locked if locked is not None else alive:
                     raise RunIsHeld(
                         f"run {run_id} is held by {holder}: process {pid} on {where}, last heartbeat {heartbeat}",
                         hint="wait for it to end, or stop that process",
                     )
+            if locked is False:
+                raise RunIsHeld(f"run {run_id} is held by another process, which is just starting")
             db.do("lease_delete", (run_id,))
             columns = ("run_id", "owner", "pid", "host", "process_started", "heartbeat", "token")
             pid = os.getpid()
@@ -79,8 +89,8 @@ class LeasedSession(SqlSession):
     def _beat(self, run_id: str, token: str, stop: threading.Event) -> None:
         while not stop.wait(_BEAT):
             with suppress(Exception):  # a beat that is late is made up for by the next
-                other = SQLiteConnection(self.db.uri)
+                other = self.db.twin()
                 try:
                     other.do("lease_renew", (other.time(time.time_ns() // 1000), run_id, token))
                 finally:
-                    other.connection.close()
+                    other.close()

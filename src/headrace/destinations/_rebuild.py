@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from headrace.core.tables import TableSpec
-from headrace.destinations._connection import Connection
 from headrace.destinations._layout import Layout
 from headrace.destinations._sql import fit, quote
 
@@ -35,13 +34,16 @@ def rebuild(session: SqlSession, tables: Sequence[TableSpec]) -> Iterator[SqlSes
         for draft in drafts:
             target = session.new_layout(draft.spec)
             types = session.tables.types([draft.name])[draft.name]
-            session.tables.drop_views(draft)
-            session.tables.drop_views(target)
-            for new, old in zip(_parts(draft), _parts(target), strict=True):
-                _exchange(db, new, old)
-            db.do("schema_forget", (target.name,))
-            db.do("schema_rename", (target.name, draft.name))
-            session.tables.create_views(target, types)
+            with db.views_aside(target.name):
+                session.tables.drop_views(draft)
+                session.tables.drop_views(target)
+                for new, old in zip(_parts(draft), _parts(target), strict=True):
+                    db.do("drop_table", table=quote(old))
+                    db.do("rename_table", table=quote(new), new=quote(old))
+                db.do("schema_forget", (target.name,))
+                db.do("schema_rename", (target.name, draft.name))
+                session.tables.create_views(target, types)
+            session.keep_spec(draft.spec)
 
 
 def _parts(layout: Layout) -> list[str]:
@@ -51,17 +53,6 @@ def _parts(layout: Layout) -> list[str]:
     if layout.spec.write == "sync":
         parts.append(layout.sync_staging)
     return parts
-
-
-def _exchange(db: Connection, new: str, old: str) -> None:
-    columns = db.physical(new)
-    if db.views_hold_tables and db.physical(old) == columns:
-        db.do("empty_table", table=quote(old))
-        db.do("copy_table", table=quote(old), columns=", ".join(map(quote, columns)), source=quote(new))
-        db.do("drop_table", table=quote(new))
-    else:
-        db.do("drop_table", table=quote(old))
-        db.do("rename_table", table=quote(new), new=quote(old))
 
 
 def _drop(session: SqlSession, drafts: Sequence[Layout]) -> None:

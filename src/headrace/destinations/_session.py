@@ -29,7 +29,7 @@ from headrace.core.tables import (
 )
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import STAGE, Connection, Row
-from headrace.destinations._layout import SEEN_COLUMNS, Layout
+from headrace.destinations._layout import Layout, dump_spec, load_spec
 from headrace.destinations._sql import quote
 from headrace.destinations._tables import Tables, removed_condition
 
@@ -149,6 +149,8 @@ class SqlSession:
                     if isinstance(error, HeadraceError):
                         raise
                     raise DestinationError(f"table {spec.name} cannot be prepared: {error}", place=self.place) from error
+                if self._checkpointing:
+                    self.keep_spec(spec)
 
     def new_layout(self, spec: TableSpec) -> Layout:
         return self._name(spec) if self._name else Layout(spec, spec.name, self.db.max_name)
@@ -160,10 +162,21 @@ class SqlSession:
         return other
 
     def _layout(self, table: str) -> Layout:
+        """As prepared here, else as another session prepared it."""
         found = self._layouts.get(table)
         if found is None:
-            raise UsageError(f"table {table} was not prepared in this session")
+            stored = self._optional("headrace_tables", "spec_read", (table,))
+            if not stored:
+                raise UsageError(f"table {table} was not prepared")
+            found = self._layouts[table] = self.new_layout(load_spec(stored[0][0]))
         return found
+
+    def keep_spec(self, spec: TableSpec) -> None:
+        """Store the declaration, for sessions that work on the table without one."""
+        text = dump_spec(spec)
+        if self.db.do("spec_read", (spec.name,)) != [(text,)]:
+            self.db.do("spec_delete", (spec.name,))
+            self.db.insert("headrace_tables", ("table", "spec"), [(spec.name, text)])
 
     def columns(self, table: str) -> dict[str, ColumnType]:
         name = self._layouts[table].name if table in self._layouts else table
@@ -339,6 +352,9 @@ class SqlSession:
                 if rows.num_rows and any(have[name].get(n) != t for n, t in extra.items()):
                     page = int(rows.column(PAGE)[0].as_py())
                     have[name] = self.tables.evolve(layout, have[name], extra, group.run_id, page)
+        for layout in layouts:  # all in one order, so that two commits cannot wait for each other
+            if layout.has_seen or layout.spec.write != "append":
+                self.db.lock_table(layout.seen if layout.has_seen else layout.name)
         return have
 
     def _store_rejected(self, run_id: str, rejected: Sequence[Rejected]) -> None:
@@ -417,8 +433,8 @@ class SqlSession:
             )
         concerned = 0
         with self.transaction("deciding removals"):
-            for scope, missing, after, disposition, found_at in held:
-                layout = self._stored_layout(table, disposition)
+            layout = self._layout(table)
+            for scope, missing, after, found_at in held:
                 if confirm:
                     known = self.db.do("count_missing", (run_id, after, scope), seen=quote(layout.seen))
                     concerned += int(known[0][1])
@@ -427,16 +443,6 @@ class SqlSession:
                     concerned += missing
                 self.db.do("removals_decide", ("confirmed" if confirm else "rejected", table, run_id, scope))
         return concerned
-
-    def _stored_layout(self, table: str, disposition: Any) -> Layout:
-        """The layout of a table that this session has no declaration of."""
-        if table in self._layouts:
-            return self._layouts[table]
-        draft = Layout(TableSpec(table, disposition, {}), table, self.db.max_name)
-        seen = [name for name in self.db.physical(draft.seen) if name not in SEEN_COLUMNS]
-        columns = self.db.physical(table)
-        key = tuple(name if name in columns else name[:-1] for name in seen)
-        return self.new_layout(TableSpec(table, disposition, {}, key=key, membership=bool(key)))
 
     # -- reading, rebuilding, cleaning
 
@@ -465,8 +471,8 @@ class SqlSession:
         return count
 
     def _purge_removed(self, table: str) -> int:
-        layout = self._stored_layout(table, "merge")
-        if not layout.spec.key:
+        layout = self._layout(table)
+        if not layout.has_seen:
             raise UsageError(f"table {table} does not track which rows were removed")
         parts = {"table": quote(table), "removed": removed_condition(layout, present=False)}
         with self.transaction("purging"):

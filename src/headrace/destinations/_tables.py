@@ -10,7 +10,7 @@ from headrace.destinations._connection import Connection
 from headrace.destinations._layout import Layout, seen_column
 from headrace.destinations._sql import fit, names, quote
 
-ENGINE_TABLES = ("runs", "checkpoints", "slices", "schemas", "removals", "staging", "leases")
+ENGINE_TABLES = ("runs", "checkpoints", "slices", "schemas", "removals", "staging", "tables", "leases")
 _CONSTANTS: dict[type, ColumnType] = {bool: "bool", int: "bigint", float: "float"}
 
 
@@ -23,6 +23,12 @@ def _extra(layout: Layout) -> dict[str, ColumnType]:
             if name not in spec.columns and name not in found:
                 found[name] = _CONSTANTS.get(type(value), "string")
     return found
+
+
+def _wider(have: Mapping[str, ColumnType], want: Mapping[str, ColumnType]) -> dict[str, ColumnType]:
+    """The columns that are missing or too narrow, in the type they get."""
+    found = {name: widen(have.get(name, type), type) for name, type in want.items()}
+    return {name: type for name, type in found.items() if have.get(name) != type}
 
 
 class Tables:
@@ -85,15 +91,17 @@ class Tables:
     ) -> dict[str, ColumnType]:
         """Add the columns that are missing and widen those that are too narrow; never narrows."""
         hidden = layout.spec.hidden
-        changes = {n: widen(have.get(n, t), t) for n, t in want.items() if n not in hidden}
-        changes = {name: type for name, type in changes.items() if have.get(name) != type}
+        wanted = {name: type for name, type in want.items() if name not in hidden}
+        changes = _wider(have, wanted)
         if not changes:
             return have
         db = self.db
+        db.lock_schema()
+        have = {**have, **self.types([layout.name])[layout.name]}  # another session may have been first
+        changes = _wider(have, wanted)
         ddl = [n for n, t in changes.items() if n not in have or db.sql_type(have[n]) != db.sql_type(t)]
         self._remember(layout.name, changes, self._next_version(layout.name), run_id, page_id, len(have))
         if ddl:
-            db.lock_schema()
             with db.views_aside(layout.name):
                 self.drop_views(layout)
                 for name in ddl:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
@@ -28,8 +28,6 @@ class Writer:
     def write(self, layout: Layout, rows: pa.Table, types: Types, have: Types) -> int:
         """How many rows were new or changed; ``have`` are the table's types by now."""
         spec = layout.spec
-        if layout.has_seen or spec.write != "append":
-            self.db.lock_table(layout.seen if layout.has_seen else layout.name)
         wanted = {name: have.get(name, types[name]) for name in types}
         rows = conform(rows, types, wanted)
         if spec.write == "scd2":
@@ -88,7 +86,8 @@ class Writer:
         written = rows.num_rows
         known = known_rows(db, layout, target)
         if not known:
-            db.do("merge_insert_all", table=quote(target), columns=columns, keys=", ".join(quote(k) for k in spec.key))
+            db.do("merge_insert_all", table=quote(target), columns=columns,
+                  keys=", ".join(quote(k) for k in spec.key), conflict=_conflict(names, spec.key, keep=False))  # fmt: skip
         else:
             hashed = self._hash(layout, rows) if spec.write == "merge" else "NULL"
             changed = f"(o.row_hash IS NULL OR o.row_hash <> {hashed})" if hashed != "NULL" else "(1 = 1)"
@@ -112,15 +111,8 @@ class Writer:
             kept = [f"b.{quote(c)}" for c in rows.column_names if c not in merged]
             kept += [f"coalesce(b.{quote(c)}, t.{quote(c)}) AS {quote(c)}" for c in merged]
             db.restage(db.text("kept_rows", kept=", ".join(kept), table=quote(target), match_table=match))
-        plain = [c for c in names if c not in key]
-        sets = [
-            f"{quote(c)} = coalesce(excluded.{quote(c)}, t.{quote(c)})"
-            if keep and c not in (PAGE, RECORD)
-            else f"{quote(c)} = excluded.{quote(c)}"
-            for c in plain
-        ]
         keys = ", ".join(quote(k) for k in key)
-        conflict = f"UPDATE SET {', '.join(sets)}" if sets else "NOTHING"
+        conflict = _conflict(names, key, keep=keep)
         db.do("merge_delete", table=quote(target), keys=keys, pick_keys=layout.pick_keys)
         db.do("merge_insert", table=quote(target), columns=", ".join(quote(c) for c in names), keys=keys,
               batch_keys=layout.keys("b"), pick_keys=layout.pick_keys, conflict=conflict)  # fmt: skip
@@ -143,3 +135,11 @@ class Writer:
     def _renew(self, layout: Layout, rows: pa.Table, *, known: int = 1) -> None:
         renew_seen(self.db, layout, self._hash(layout, rows), self.run_id, self.scope, known=bool(known))
 
+
+def _conflict(names: Sequence[str], key: Sequence[str], *, keep: bool) -> str:
+    """What an insert does to a row that is there, where the database is asked that way."""
+    sets = []
+    for column in (quote(name) for name in names if name not in key):
+        kept = keep and column not in (quote(PAGE), quote(RECORD))
+        sets.append(f"{column} = " + (f"coalesce(excluded.{column}, t.{column})" if kept else f"excluded.{column}"))
+    return f"UPDATE SET {', '.join(sets)}" if sets else "NOTHING"

@@ -183,7 +183,7 @@ SELECT "table", scope, run_id, missing, known, status, found_at FROM headrace_re
 WHERE "table" = ? AND scope = ? AND run_id = ?
 
 -- name: removals_held
-SELECT scope, missing, removed_after, disposition, found_at FROM headrace_removals
+SELECT scope, missing, removed_after, found_at FROM headrace_removals
 WHERE "table" = ? AND run_id = ? AND status = 'held'
 
 -- name: removals_decide
@@ -246,3 +246,21 @@ WHERE {match} AND t.valid_from = b._old_from AND t._hash = b._old_hash
 
 -- name: vacuum
 VACUUM
+
+-- name: spec_read
+SELECT spec FROM headrace_tables WHERE "table" = ?
+
+-- name: spec_delete
+DELETE FROM headrace_tables WHERE "table" = ?
+
+-- name: lease_read
+SELECT owner, pid, host, process_started, heartbeat FROM headrace_leases WHERE run_id = ?
+
+-- name: lease_delete
+DELETE FROM headrace_leases WHERE run_id = ?
+
+-- name: lease_release
+DELETE FROM headrace_leases WHERE run_id = ? AND token = ?
+
+-- name: lease_renew
+UPDATE headrace_leases SET heartbeat = ? WHERE run_id = ? AND token = ?

@@ -17,10 +17,13 @@ CREATE TABLE IF NOT EXISTS headrace_schemas ("table" VARCHAR, "column" VARCHAR, 
 
 -- name: create_removals
 CREATE TABLE IF NOT EXISTS headrace_removals ("table" VARCHAR, scope VARCHAR, run_id VARCHAR, missing BIGINT,
-  known BIGINT, status VARCHAR, found_at TIMESTAMPTZ, removed_after BIGINT, disposition VARCHAR)
+  known BIGINT, status VARCHAR, found_at TIMESTAMPTZ, removed_after BIGINT)
 
 -- name: create_staging
 CREATE TABLE IF NOT EXISTS headrace_staging ("table" VARCHAR, run_id VARCHAR)
+
+-- name: create_tables
+CREATE TABLE IF NOT EXISTS headrace_tables ("table" VARCHAR, spec VARCHAR)
 
 -- name: create_leases
 

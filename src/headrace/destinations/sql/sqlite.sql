@@ -17,10 +17,13 @@ CREATE TABLE IF NOT EXISTS headrace_schemas ("table" TEXT, "column" TEXT, type T
 
 -- name: create_removals
 CREATE TABLE IF NOT EXISTS headrace_removals ("table" TEXT, scope TEXT, run_id TEXT, missing INTEGER, known INTEGER,
-  status TEXT, found_at TEXT, removed_after INTEGER, disposition TEXT) STRICT
+  status TEXT, found_at TEXT, removed_after INTEGER) STRICT
 
 -- name: create_staging
 CREATE TABLE IF NOT EXISTS headrace_staging ("table" TEXT, run_id TEXT) STRICT
+
+-- name: create_tables
+CREATE TABLE IF NOT EXISTS headrace_tables ("table" TEXT PRIMARY KEY, spec TEXT) STRICT
 
 -- name: create_leases
 CREATE TABLE IF NOT EXISTS headrace_leases (run_id TEXT PRIMARY KEY, owner TEXT, pid INTEGER, host TEXT,
@@ -51,19 +54,8 @@ WHERE ({batch_keys}) IN (SELECT {pick_keys} FROM headrace_pick p)
 ON CONFLICT ({keys}) DO {conflict}
 
 -- name: merge_insert_all
-INSERT OR REPLACE INTO {table} ({columns}) SELECT {columns} FROM headrace_batch b
+INSERT INTO {table} AS t ({columns}) SELECT {columns} FROM headrace_batch b WHERE 1 = 1
+ON CONFLICT ({keys}) DO {conflict}
 
 -- name: physical
 SELECT name, type FROM pragma_table_info(?) ORDER BY cid
-
--- name: lease_read
-SELECT owner, pid, host, process_started, heartbeat FROM headrace_leases WHERE run_id = ?
-
--- name: lease_delete
-DELETE FROM headrace_leases WHERE run_id = ?
-
--- name: lease_release
-DELETE FROM headrace_leases WHERE run_id = ? AND token = ?
-
--- name: lease_renew
-UPDATE headrace_leases SET heartbeat = ? WHERE run_id = ? AND token = ?

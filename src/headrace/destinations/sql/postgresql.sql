@@ -1,0 +1,118 @@
+-- name: create_runs
+CREATE TABLE IF NOT EXISTS headrace_runs (run_id text PRIMARY KEY, pipeline text, org text, status text, params text,
+  resolved text, request_hash text, mapping_hash text, scope text, "now" timestamptz, started_at timestamptz,
+  finished_at timestamptz, "rows" bigint, pages bigint, requests bigint, error text)
+
+-- name: create_checkpoints
+CREATE TABLE IF NOT EXISTS headrace_checkpoints (run_id text, step text, slice text, page_number bigint,
+  cursor_next text, done boolean, attempt text, "rows" bigint, memo text, PRIMARY KEY (run_id, step, slice))
+
+-- name: create_slices
+CREATE TABLE IF NOT EXISTS headrace_slices (run_id text, step text, name text, position bigint, params text,
+  status text, attempts bigint, error text, PRIMARY KEY (run_id, step, name), UNIQUE (run_id, step, position))
+
+-- name: create_schemas
+CREATE TABLE IF NOT EXISTS headrace_schemas ("table" text, "column" text, type text, version bigint,
+  position bigint, changed_at timestamptz, run_id text, page_id bigint)
+
+-- name: create_removals
+CREATE TABLE IF NOT EXISTS headrace_removals ("table" text, scope text, run_id text, missing bigint, known bigint,
+  status text, found_at timestamptz, removed_after bigint)
+
+-- name: create_staging
+CREATE TABLE IF NOT EXISTS headrace_staging ("table" text, run_id text)
+
+-- name: create_tables
+CREATE TABLE IF NOT EXISTS headrace_tables ("table" text PRIMARY KEY, spec text)
+
+-- name: create_leases
+CREATE TABLE IF NOT EXISTS headrace_leases (run_id text PRIMARY KEY, owner text, pid bigint, host text,
+  process_started text, heartbeat timestamptz, token text)
+
+-- name: create_raw
+CREATE TABLE IF NOT EXISTS {table} (run_id text, step text, slice text, page_number bigint, fetched_at timestamptz,
+  url text, status bigint, headers text, response_blob bytea, encoding text, sha256 text, size bigint, masked bigint,
+  page_id bigint, UNIQUE (run_id, step, slice, page_number), UNIQUE (page_id, run_id, step, slice, page_number))
+
+-- name: create_seen
+CREATE TABLE IF NOT EXISTS {seen} (scope text, {key_columns}, run_id text, _page bigint, _record bigint,
+  missed bigint, missed_run text, removed_at timestamptz, removed_run text, row_hash text, UNIQUE ({keys}, scope))
+
+-- name: create_probe
+CREATE TEMP TABLE headrace_probe (LIKE {table} INCLUDING ALL) ON COMMIT DROP
+
+-- name: checkpoint_lock
+SELECT run_id, step, slice, page_number, cursor_next, done, attempt, "rows", memo
+FROM headrace_checkpoints WHERE run_id = ? AND step = ? AND slice = ? FOR UPDATE
+
+-- name: checkpoint_probe
+INSERT INTO headrace_checkpoints (run_id, step, slice, attempt) VALUES (?, ?, ?, '') ON CONFLICT DO NOTHING
+
+-- name: decimal_as_text
+CAST({column} AS {type})
+
+-- name: timestamp_as_text
+to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+
+-- name: fill_nulls
+UPDATE {table} AS t SET {sets} FROM headrace_batch b
+WHERE {match_table} AND ({batch_keys}) NOT IN (SELECT {pick_keys} FROM headrace_pick p)
+
+-- name: kept_rows
+
+-- name: merge_delete
+
+-- name: merge_insert
+INSERT INTO {table} AS t ({columns}) SELECT {columns} FROM headrace_batch b
+WHERE ({batch_keys}) IN (SELECT {pick_keys} FROM headrace_pick p)
+ON CONFLICT ({keys}) DO {conflict}
+
+-- name: merge_insert_all
+INSERT INTO {table} AS t ({columns}) SELECT {columns} FROM headrace_batch b
+ON CONFLICT ({keys}) DO {conflict}
+
+-- name: empty_table
+TRUNCATE {table}
+
+-- name: drop_old
+DROP TABLE IF EXISTS pg_temp.headrace_old
+
+-- name: drop_pick
+DROP TABLE IF EXISTS pg_temp.headrace_pick
+
+-- name: lock_schema
+SELECT pg_advisory_xact_lock(5206871430158)
+
+-- name: lock_table
+LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE
+
+-- name: physical
+SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+WHERE a.attrelid = to_regclass(quote_ident(?)) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+
+-- name: dependent_views
+WITH RECURSIVE dependent AS (
+  SELECT to_regclass(quote_ident(?))::oid AS oid, 0 AS depth
+  UNION
+  SELECT r.ev_class, d.depth + 1 FROM dependent d
+  JOIN pg_depend p ON p.refclassid = 'pg_class'::regclass AND p.refobjid = d.oid AND p.classid = 'pg_rewrite'::regclass
+  JOIN pg_rewrite r ON r.oid = p.objid AND r.ev_class <> d.oid
+)
+SELECT c.oid::regclass::text, pg_get_viewdef(c.oid), CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END
+FROM dependent d JOIN pg_class c ON c.oid = d.oid WHERE d.depth > 0
+GROUP BY c.oid, c.relkind ORDER BY max(d.depth)
+
+-- name: drop_dependent
+DROP {kind} {view}
+
+-- name: create_dependent
+CREATE {kind} {view} AS {query}
+
+-- name: view_exists
+SELECT to_regclass(?) IS NOT NULL
+
+-- name: lease_lock
+SELECT pg_try_advisory_lock(?)
+
+-- name: lease_unlock
+SELECT pg_advisory_unlock(?)
