@@ -39,13 +39,13 @@ def save(session: Session, *pages: RawPage) -> None:
 
 
 class Archive(DestinationTests):
-    @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
     @pytest.mark.parametrize("compression", ["zstd", "none"])
-    def test_bodies_byte_for_byte(self, session: Session, body: bytes, compression: Literal["zstd", "none"]) -> None:
-        one = replace(kept(1, body), compression=compression, masked=3, status=206)
-        save(session, one)
-        (back,) = session.raw_pages(RAW)
-        assert back == one
+    def test_bodies_byte_for_byte(self, session: Session, compression: Literal["zstd", "none"]) -> None:
+        for number, (name, body) in enumerate(BODIES.items(), start=1):
+            one = replace(kept(number, body), compression=compression, masked=3, status=206)
+            save(session, one)
+            (back,) = session.raw_pages(RAW, page_number=number)
+            assert back == one, name
 
     def test_the_same_page_twice_is_one_row(self, session: Session) -> None:
         one = kept(1, b"first")
