@@ -18,6 +18,7 @@ from headrace.core.http import Request, Response
 from headrace.sources.ratelimit import RateLimit
 from headrace.sources.retry import NotSent, Retry, plan_retry
 from headrace.sources.retry_after import quota_wait, reset_wait, retry_after
+from headrace.sources.throttle import Throttle
 
 HEADERS = [
     "retry-after", "date", "ratelimit", "x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit-reset", "x-ratelimit-reset-after",
@@ -246,32 +247,46 @@ async def test_a_429_holds_back_the_whole_credential(rig, raw, header: str, wait
     assert "429" in event.reason
 
 
-async def test_other_requests_wait_for_a_refusal_too(rig, serve) -> None:
-    arrived: list[tuple[str, float]] = []
-
-    async def handler(request: web.Request) -> web.Response:
-        arrived.append((request.path, rig.clock.time))
-        if len(arrived) == 1:
-            return web.Response(status=429, headers={"Retry-After": "40"})
-        return web.Response()
-
-    base = await serve(handler)
-    limit = RateLimit(retry_on_429=True, max_retries=0)
-    client = rig.client(limit=limit)
-    start = rig.clock.time
-    with pytest.raises(RequestFailed, match="429") as caught:
-        await client.fetch(Request("GET", f"{base}/a"))
+async def test_without_retries_a_429_fails_and_says_what_to_set(rig, raw) -> None:
+    server = await raw(refusal("429 Slow down", "Retry-After: 40"))
+    with pytest.raises(RequestFailed, match="429 Too Many Requests: body") as caught:
+        await rig.client(limit=RateLimit(max_retries=0)).fetch(Request("GET", server.url))
     assert "requests_per_second" in caught.value.hint
-    assert rig.clock.time == start
+    assert rig.clock.slept == []
 
-    client = rig.client(limit=RateLimit(concurrency=2))
-    arrived.clear()
-    first = asyncio.create_task(client.fetch(Request("GET", f"{base}/a")))
-    while not rig.of(RequestRetried):
+
+async def test_other_requests_wait_for_a_refusal_too(rig, raw, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = await raw(refusal("429 Slow down", "Retry-After: 40"), OK)
+    release = asyncio.Event()
+    asleep: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        asleep.append(seconds)
+        await release.wait()
+        rig.clock.time += seconds
+
+    monkeypatch.setattr(rig.clock, "sleep", sleep)
+    client = rig.client(limit=RateLimit(concurrency=2, requests_per_second=1000))
+    first = asyncio.create_task(client.fetch(Request("GET", server.url)))
+    while not asleep:
         await asyncio.sleep(0)
-    await client.fetch(Request("GET", f"{base}/b"))
-    await first
-    assert [moment - start for _, moment in arrived][1:] == pytest.approx([40, 40], abs=0.5)
+    second = asyncio.create_task(client.fetch(Request("GET", server.url)))
+    async with asyncio.timeout(5):
+        while len(asleep) < 2 and not second.done():
+            await asyncio.sleep(0)
+    assert asleep == [40, 40]
+    assert len(server.heads) == 1
+    release.set()
+    await asyncio.gather(first, second)
+
+
+async def test_a_refusals_own_wait_counts_not_the_quotas(rig, raw) -> None:
+    server = await raw(
+        refusal("429 Slow down", "Retry-After: 3", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 60"), OK
+    )
+    start = rig.clock.time
+    await rig.client().fetch(Request("GET", server.url))
+    assert rig.clock.time - start == pytest.approx(3, abs=1e-3)
 
 
 async def test_a_wait_beyond_the_longest_fails_and_says_what_to_do(rig, raw) -> None:
@@ -309,3 +324,15 @@ async def test_a_403_that_is_no_rate_limit_is_refused_at_once(rig, raw) -> None:
     with pytest.raises(AuthRefused):
         await rig.client().fetch(Request("GET", server.url))
     assert len(server.heads) == 1
+
+
+async def test_a_refusal_slows_the_client_down_and_answers_speed_it_up(rig, raw) -> None:
+    server = await raw(refusal("429 Slow down"), OK)
+    limit = RateLimit(requests_per_second=10)
+    throttle = Throttle(limit, rig.clock)
+    client = rig.client(limit=limit, throttle=throttle)
+    await client.fetch(Request("GET", server.url))
+    slow = throttle.rate
+    assert slow < 6
+    await client.fetch(Request("GET", server.url))
+    assert throttle.rate > slow
