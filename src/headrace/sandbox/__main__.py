@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
         asyncio.run(
             serve(arguments.host, arguments.port, options=options, ready=lambda url: print(url, flush=True))  # noqa: T201  (the URL is this command's output)
         )
-    except (OSError, ValueError) as error:
+    except (OSError, OverflowError, ValueError) as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 2
     except KeyboardInterrupt:

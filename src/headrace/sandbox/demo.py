@@ -80,11 +80,15 @@ def story(url: str) -> int:
     say()
     say(f"  {pages} pages of the API, {asked['requests']} requests in all:")
     say(f"    {before} before the kill, {result['requests']} after it")
-    say(f"    {before - asked['repeated']} pages were not fetched again, {asked['repeated']} {plural(asked['repeated'])}")
+    say(
+        f"    {before - asked['repeated']} pages were not fetched again, {asked['repeated']} {plural(asked['repeated'])}"
+    )
     say(f"    ({result['cached']} of them had been answered but not yet committed: their answers were kept on disk)")
     say()
     say("Three things to try next:")
-    say(f"  .venv/bin/headrace query --destination {database} \"SELECT service_id, count(*) FROM sapi_offers GROUP BY 1\"")
+    say(
+        f'  .venv/bin/headrace query --destination {database} "SELECT service_id, count(*) FROM sapi_offers GROUP BY 1"'
+    )
     say(f"  .venv/bin/headrace why sapi_titles 1000 --destination {database}     # the very bytes behind a row")
     say("  .venv/bin/headrace new my_api.yml                                    # a pipeline for your own API")
     lost = counts["sapi_raw_pages"] != pages

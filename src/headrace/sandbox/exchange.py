@@ -57,8 +57,11 @@ class Exchange:
 
     def array(self, records: Records, page: Window) -> bytes:
         """The page's records as a JSON array, from the cache."""
-        key = ("records", records.total, page.start, page.end, page.shift)
-        return self.cache.get(key, lambda: dumps(records.rows(page)))
+        return self.rendered("array", records, page, lambda: dumps(records.rows(page)))
+
+    def rendered(self, form: str, records: Records, page: Window, make: Callable[[], bytes]) -> bytes:
+        """The page's records in some form, from the cache or as ``make`` renders them."""
+        return self.cache.get((form, records.total, page.start, page.end, page.shift), make)
 
 
 def refusal(status: int, message: str, **members: Any) -> Reply:

@@ -46,7 +46,8 @@ class Sandbox:
 
 @contextmanager
 def run_in_thread(options: Options | None = None, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[Sandbox]:
-    """Serve until the block ends."""
+    """Serve until the block ends. Raises what :func:`~headrace.sandbox.serve.serve` raises."""
+    server = Server(options)
     started: list[Sandbox | BaseException] = []
     ready = threading.Event()
     over: list[Callable[[], object]] = []
@@ -54,7 +55,6 @@ def run_in_thread(options: Options | None = None, *, host: str = "127.0.0.1", po
     async def main() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        server = Server(options)
         try:
             await server.start(host, port)
         except BaseException as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
@@ -43,10 +43,6 @@ class Style:
         return Route(self.path, self.handler, self.doc, self.methods)
 
 
-def has(*what: Has) -> frozenset[Has]:
-    return frozenset(what)
-
-
 def encode(place: int) -> str:
     """A cursor as text that breaks whoever does not percent-encode it."""
     return f"{place}:é&next=?a+b/%20#{zlib.crc32(str(place).encode()):08x}"
@@ -78,10 +74,10 @@ def after(page: Window) -> str | None:
     return None if page.next is None else encode(page.next)
 
 
-def link(exchange: Exchange, path: str | None = None, *, drop: tuple[str, ...] = (), **changed: Any) -> str:
-    """This request's path and query with some parameters changed."""
+def link(exchange: Exchange, changed: Mapping[str, object], path: str | None = None) -> str:
+    """This request's path (or ``path``) and query with some parameters changed."""
     request = exchange.request
-    pairs = [(k, v) for k, v in request.pairs if k not in changed and k not in drop]
+    pairs = [(name, value) for name, value in request.pairs if name not in changed]
     pairs += [(name, str(value)) for name, value in changed.items()]
     return f"{path or request.path}?{urlencode(pairs, quote_via=quote, safe='')}"
 
@@ -110,7 +106,7 @@ class Family:
         extract: Mapping[str, Any],
         methods: tuple[str, ...] = GET,
         tail: str = "",
-    ) -> Any:
+    ) -> Callable[[Handler], Handler]:
         def take(handler: Handler) -> Handler:
             self.styles.append(Style(name, handler, doc, extract, frozenset(what), methods, tail))
             return handler

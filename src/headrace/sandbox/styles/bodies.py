@@ -28,7 +28,8 @@ def _by_page(exchange: Exchange) -> tuple[Records, Window, int]:
 )  # fmt: skip
 def map_of_records(exchange: Exchange) -> Reply:
     records, page, pages = _by_page(exchange)
-    return Reply(body=join(pages=pages, result={str(row["id"]): row for row in records.rows(page)}))
+    rows = exchange.rendered("map", records, page, lambda: dumps({str(r["id"]): r for r in records.rows(page)}))
+    return Reply(body=join(pages=pages, result=rows))
 
 
 @style(
@@ -74,11 +75,10 @@ def bom(exchange: Exchange) -> Reply:
 def jsonl(exchange: Exchange) -> Reply:
     records = exchange.records()
     page = records.window(exchange.request.number("offset", 0), exchange.size("limit"), positional=True)
-    key = ("jsonl", records.total, page.start, page.end, page.shift)
-    body = exchange.cache.get(key, lambda: b"".join(dumps(row) + b"\n" for row in records.rows(page)))
+    body = exchange.rendered("jsonl", records, page, lambda: b"".join(dumps(row) + b"\n" for row in records.rows(page)))
     headers = []
     if page.next is not None:
-        headers.append(("Link", f'<{exchange.base}{link(exchange, offset=page.next)}>; rel="next"'))
+        headers.append(("Link", f'<{exchange.base}{link(exchange, {"offset": page.next})}>; rel="next"'))
     return Reply(body=body, content_type="application/x-ndjson", headers=headers)
 
 
@@ -101,8 +101,7 @@ def csv_pages(exchange: Exchange) -> Reply:
             writer.writerow(fields)
         return out.getvalue().encode()
 
-    key = ("csv", records.total, page.start, page.end, page.shift)
-    return Reply(body=exchange.cache.get(key, render), content_type="text/csv; charset=utf-8")
+    return Reply(body=exchange.rendered("csv", records, page, render), content_type="text/csv; charset=utf-8")
 
 
 @style(
@@ -116,8 +115,7 @@ def csv_pages(exchange: Exchange) -> Reply:
 def xml(exchange: Exchange) -> Reply:
     records, given = exchange.records(), exchange.request.query.get("resume")
     page = records.window(decode_ascii(given, "resume") if given else 0, exchange.size("limit"), positional=False)
-    key = ("xml", records.total, page.start, page.end)
-    rows = exchange.cache.get(key, lambda: xml_rows(records, page))
+    rows = exchange.rendered("xml", records, page, lambda: xml_rows(records, page))
     following = "" if page.next is None else f"<next>{escape(encode_ascii(page.next))}</next>"
     body = b'<?xml version="1.0" encoding="UTF-8"?>\n<response><records>%s</records>%s</response>\n'
     return Reply(body=body % (rows, following.encode()), content_type="application/xml")

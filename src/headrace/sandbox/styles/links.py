@@ -18,9 +18,9 @@ def _by_number(exchange: Exchange, number: int) -> Reply:
     by_id = f"{exchange.base}/styles/link-header/by-id/77/items"
     links = [f'<{exchange.base}/styles/link-header{{?page,per_page}}>; rel="first"; title="a, b; c"']
     if number > 1:
-        links.append(f'<{exchange.base}{link(exchange, page=number - 1)}>; rel="prev"')
+        links.append(f'<{exchange.base}{link(exchange, {"page": number - 1})}>; rel="prev"')
     if page.next is not None:
-        target = link(exchange, "/styles/link-header/by-id/77/items", page=page.next // size + 1)
+        target = link(exchange, {"page": page.next // size + 1}, "/styles/link-header/by-id/77/items")
         links.append(f'<{exchange.base}{target}>; rel="next"')
         links.append(f'<{by_id}?page={-(-page.total // size)}>; rel="last"')
     return Reply(body=exchange.array(records, page), headers=[("Link", ", ".join(links))])
@@ -42,7 +42,7 @@ def link_header(exchange: Exchange) -> Reply:
 def link_body(exchange: Exchange) -> Reply:
     records = exchange.records()
     page = records.window(exchange.request.number("offset", 0), exchange.size("limit"), positional=True)
-    following = None if page.next is None else exchange.base + link(exchange, offset=page.next)
+    following = None if page.next is None else exchange.base + link(exchange, {"offset": page.next})
     return Reply(body=join(count=page.total, next=following, results=exchange.array(records, page)))
 
 
@@ -55,7 +55,7 @@ def link_body_relative(exchange: Exchange) -> Reply:
     page = records.window(exchange.request.number("from", 0), exchange.size("limit"), positional=True)
     links = {"self": exchange.request.target}
     if page.next is not None:
-        links["next"] = link(exchange, **{"from": page.next})
+        links["next"] = link(exchange, {"from": page.next})
     return Reply(body=join(data=exchange.array(records, page), links=links))
 
 
@@ -68,7 +68,7 @@ def link_odata(exchange: Exchange) -> Reply:
     page = records.window(exchange.request.number("$skip", 0), exchange.size("$top"), positional=True)
     members: dict[str, object] = {"value": exchange.array(records, page)}
     if page.next is not None:
-        members["@odata.nextLink"] = "?" + link(exchange, **{"$skip": page.next}).partition("?")[2]
+        members["@odata.nextLink"] = "?" + link(exchange, {"$skip": page.next}).partition("?")[2]
     return Reply(body=join(**members))
 
 

@@ -52,7 +52,7 @@ def offset_more(exchange: Exchange) -> Reply:
 )  # fmt: skip
 def offset_given(exchange: Exchange) -> Reply:
     records = exchange.records()
-    page = records.window(exchange.request.number("vidOffset", 0), exchange.size("count"), positional=True)
+    page = records.window(exchange.request.number("vidOffset", 0), exchange.size("count", "limit"), positional=True)
     body = join(contacts=exchange.array(records, page), has__more=page.more, vid__offset=page.next or 0)
     return Reply(body=body)
 
@@ -108,8 +108,9 @@ def page_gaps(exchange: Exchange) -> Reply:
     page = records.window(number * size, size, positional=True)
     if page.start == page.end and "zero_rows" not in exchange.tricks:
         return refusal(404, "There is no such page.")
-    rows = [row for row in records.rows(page) if row["id"] % 9]
-    return Reply(body=dumps(rows))
+    return Reply(
+        body=exchange.rendered("gaps", records, page, lambda: dumps([r for r in records.rows(page) if r["id"] % 9]))
+    )
 
 
 ROUTES = FAMILY.routes

@@ -6,7 +6,7 @@ import re
 from xml.etree.ElementTree import ParseError, fromstring
 
 from headrace.sandbox.exchange import Exchange, refusal
-from headrace.sandbox.http import BadParameter, Reply, join, json_reply
+from headrace.sandbox.http import BadParameter, Reply, dumps, join, json_reply
 from headrace.sandbox.listing import Records, Window
 from headrace.sandbox.styles._common import POST, Family, after, decode, encode, whole
 from headrace.sandbox.styles.bodies import xml_rows
@@ -16,11 +16,11 @@ style = FAMILY.style
 _QUERY = "query Page($first: Int, $after: String) { records(first: $first, after: $after) { totalCount } }"
 
 
-def _connection(records: Records, page: Window) -> bytes:
+def _connection(exchange: Exchange, records: Records, page: Window) -> bytes:
     info = {"hasNextPage": page.more, "endCursor": encode(page.end) if page.next is None else after(page)}
     if page.start == page.end or (page.more and page.next is None):
         info["endCursor"] = None
-    edges = [{"node": row} for row in records.rows(page)]
+    edges = exchange.rendered("edges", records, page, lambda: dumps([{"node": row} for row in records.rows(page)]))
     return join(totalCount=page.total, pageInfo=info, edges=edges)
 
 
@@ -52,7 +52,9 @@ def graphql(exchange: Exchange) -> Reply:
     except BadParameter as error:
         return json_reply({"data": None, "errors": [{"message": str(error), "path": ["records"]}]})
     records = exchange.records()
-    return Reply(body=join(data=join(records=_connection(records, records.window(start, size, positional=False)))))
+    return Reply(
+        body=join(data=join(records=_connection(exchange, records, records.window(start, size, positional=False))))
+    )
 
 
 @style(
@@ -76,7 +78,7 @@ def graphql_get(exchange: Exchange) -> Reply:
     cursor = exchange.request.query.get("after")
     records = exchange.records()
     page = records.window(decode(cursor, "after") if cursor else 0, exchange.size("first", most=50), positional=False)
-    return Reply(body=join(recordList=_connection(records, page)))
+    return Reply(body=join(recordList=_connection(exchange, records, page)))
 
 
 _ENVELOPE = (
@@ -118,7 +120,7 @@ def soap(exchange: Exchange) -> Reply:
         return _fault("soap:Client", "The envelope holds no ListRecords with a page of at least 1.")
     records, size = exchange.records(), exchange.size("per_page")
     page = records.window((number - 1) * size, size, positional=True)
-    rows = xml_rows(records, page).decode()
+    rows = exchange.rendered("xml", records, page, lambda: xml_rows(records, page)).decode()
     more = "true" if page.more else "false"
     inner = f'<ListRecordsResponse xmlns="urn:sandbox">{rows}<more>{more}</more></ListRecordsResponse>'
     return Reply(body=(_ENVELOPE % inner).encode(), content_type="text/xml; charset=utf-8")
