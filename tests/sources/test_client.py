@@ -145,9 +145,33 @@ async def test_another_origin_is_refused_before_a_byte_goes_there(rig, serve) ->
         await client.fetch(Request("GET", "https://evil.test/a"))
     with pytest.raises(OriginRefused):  # home as the call has it wins
         await client.fetch(Request("GET", f"{base}/a"), home="https://tenant.test/")
+    host = there.removeprefix("http://")
+    client = rig.client(auth=BearerAuth(), secret=Secret(KEY), origins=[host])
+    assert (await client.fetch(request, home=base)).body == b"other"  # a bare host, from a home without TLS
     # A next link to an allowed origin is a request of its own: no credential either.
     await client.fetch(Request("GET", client.check_link(f"{there}/next", base)))
-    assert "Authorization" not in asked[1]
+    assert not [headers for headers in asked if "Authorization" in headers]
+    assert len(asked) == 3
+
+
+async def test_a_401_from_elsewhere_does_not_cost_the_token(rig, serve, monkeypatch) -> None:
+    async def other(request: web.Request) -> web.Response:
+        return web.Response(status=401)
+
+    there = await serve(other)
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": there})
+
+    async def refused(*_: object) -> bool:
+        raise AssertionError("nothing of ours was refused")
+
+    monkeypatch.setattr(BearerAuth, "refused", refused)
+    base = await serve(handler)
+    client = rig.client(auth=BearerAuth(), secret=Secret(KEY), origins=[there], home=base)
+    with pytest.raises(AuthRefused):
+        await client.fetch(Request("GET", base))
+    assert client.requests == 2
 
 
 async def test_home_is_signed_even_when_it_is_listed_as_allowed(rig, serve) -> None:

@@ -223,8 +223,9 @@ async def test_a_post_that_is_not_safe_is_sent_once(rig, raw) -> None:
 
 async def test_what_cannot_be_unpacked_is_not_asked_for_again(rig, raw) -> None:
     server = await raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok")
-    with pytest.raises(DecodeError, match="not gzip"):
+    with pytest.raises(DecodeError, match="not gzip") as caught:
         await rig.client().fetch(Request("GET", server.url))
+    assert caught.value.place == f"GET {server.url}"
     assert len(server.heads) == 1
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from headrace.core import faults
 from headrace.core.clock import Clock
 from headrace.core.contracts import Auth, Secret, Transport
-from headrace.core.errors import AuthRefused, InputError, OriginRefused, RequestFailed
+from headrace.core.errors import AuthRefused, DecodeError, InputError, OriginRefused, RequestFailed
 from headrace.core.events import Event, RequestRetried, RequestSent, Waiting
 from headrace.core.http import Request, Response, origin, without_params
 from headrace.sources.origins import allowed_origins, resolve, shown
@@ -84,7 +84,8 @@ class ApiClient:
         self._limit, self._clock, self._emit = rate_limit, clock, emit
         self._run_id, self._step, self._masker = run_id, step, masker
         self._cache, self._offline = cache, offline
-        self._origins = allowed_origins(origins, home)
+        hosts = tuple(origins)
+        self._allowed = {scheme: allowed_origins(hosts, f"{scheme}://") for scheme in ("https", "http")}
         self._home = origin(home) if home else ""
         self._throttle = throttle or Throttle(rate_limit, clock, shared, self._waiting)
         self._secret_params = auth.secret_params() if auth is not None else frozenset()
@@ -110,7 +111,7 @@ class ApiClient:
         that makes sense), OriginRefused, DecodeError (cannot be unpacked), BudgetSpent.
         """
         here, at_home = origin_of(request), origin(home) if home else self._home
-        if at_home and here != at_home and here not in self._origins:
+        if at_home and here != at_home and here not in self._beside(at_home):
             raise OriginRefused(
                 f"the next page is at {shown(here)}, another origin than {shown(at_home)}",
                 hint=f"if that is right, add it: allowed_hosts: [{shown(here)!r}]; no credential is sent there",
@@ -136,9 +137,8 @@ class ApiClient:
     def check_link(self, url: str, base: str) -> str:
         """A link out of an answer, absolute; ``base`` is the URL it was found at. Parameters that carry the
         secret are left out: signing adds them. Raises OriginRefused for an origin that is not allowed."""
-        return without_params(
-            resolve(url, base, self._origins | {self._home}, what="the next link"), self._secret_params
-        )
+        allowed = self._beside(base) | {self._home}
+        return without_params(resolve(url, base, allowed, what="the next link"), self._secret_params)
 
     def shown_url(self, request: Request) -> str:
         """The URL as it may be logged and kept."""
@@ -148,6 +148,10 @@ class ApiClient:
     def key(request: Request) -> str:
         """What the response cache calls the answer to ``request``."""
         return request_key(request)
+
+    def _beside(self, home: str) -> frozenset[str]:
+        """The further origins that are allowed: a bare host means http as well where home is http."""
+        return self._allowed["http" if home.startswith("http:") else "https"]
 
     async def _with_retries(self, request: Request, accept: frozenset[int], home: str) -> Response:
         attempt, renewed = 1, False
@@ -160,11 +164,14 @@ class ApiClient:
                 if error.status is not None:
                     raise
                 outcome = error
+            except DecodeError as error:
+                error.place = error.place or f"{request.method} {self.shown_url(sent.request)}"
+                raise
             if isinstance(outcome, Response):
                 if outcome.status // 100 == 2 or outcome.status in accept:
                     self._throttle.succeeded()
                     return outcome
-                if outcome.status == 401 and not renewed and await self._renew(sent.renewals):
+                if outcome.status == 401 and sent.signed and not renewed and await self._renew(sent.renewals):
                     renewed = True
                     continue
                 if is_limited(outcome):
@@ -187,8 +194,9 @@ class ApiClient:
     async def _follow(self, sent: _Sent, accept: frozenset[int], home: str) -> Response:
         """Send, and follow redirects; ``sent`` tells what was sent last."""
         first = origin_of(sent.request)
-        allowed = self._origins | {first, home or first}
-        trusted = home or (first if first not in self._origins else "")
+        beside = self._beside(home or first)
+        allowed = beside | {first, home or first}
+        trusted = home or (first if first not in beside else "")
         for _ in range(_MAX_REDIRECTS + 1):
             response = await self._send_signed(sent, trusted)
             location = response.header("location")
@@ -206,7 +214,7 @@ class ApiClient:
         request = sent.request
         here = origin_of(request)
         async with self._throttle.slot():
-            sent.renewals = self._renewals
+            sent.renewals, sent.signed = self._renewals, here == trusted
             if here != trusted:
                 public = tuple(pair for pair in request.headers if pair[0].lower() in _PUBLIC_HEADERS)
                 signed = replace(request, headers=public)
@@ -315,6 +323,7 @@ class _Sent:
     request: Request
     at: float = 0.0
     renewals: int = 0
+    signed: bool = False
 
 
 def request_key(request: Request) -> str:
