@@ -176,7 +176,7 @@ def report(results: dict[str, Measured], figures: dict[str, float], total: int) 
     lines += ["", "```", *(f"{name} {value:.2f}" for name, value in figures.items()), "```", ""]
     if "peak_200k_vs_20k" in figures:
         (HERE / "results.md").write_text("\n".join(lines))
-    print("\n".join(lines[4:-len(figures) - 3]))
+    print("\n".join(lines[4 : -len(figures) - 3]))
     for name, value in figures.items():
         print(f"{name} {value:.2f}")
 

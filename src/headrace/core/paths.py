@@ -66,7 +66,7 @@ def parse(text: str) -> Path:
         match = _SEGMENT.match(text, at)
         if match is None:
             raise PathSyntaxError(
-                f"path {text!r}, character {at + 1}: expected a name, a \"quoted name\", an index, * or ^"
+                f'path {text!r}, character {at + 1}: expected a name, a "quoted name", an index, * or ^'
             )
         quoted, up, star, index, name = match.groups()
         if quoted is not None:

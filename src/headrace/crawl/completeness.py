@@ -25,9 +25,7 @@ def collapse(records: int, last: LastComplete | None) -> tuple[str, str] | None:
     )
 
 
-def verdict(
-    ended: Sequence[Ended], failed_slices: int, suspicions: Sequence[tuple[str, str]]
-) -> tuple[str, str]:
+def verdict(ended: Sequence[Ended], failed_slices: int, suspicions: Sequence[tuple[str, str]]) -> tuple[str, str]:
     """(status, why). Failure outranks interruption, that a pause, that a suspicion."""
     if failed_slices:
         return "failed", f"{failed_slices} slices failed; `headrace resume` tries them alone"

@@ -131,7 +131,7 @@ class _Step:
     async def _work(self, todo: _Slices) -> None:
         assert self._plan.slices is not None
         retry = self._plan.slices.retry
-        while not self._ctx.stop.is_set() and (state := await todo.next()) is not None:
+        while not self._ctx.stop.is_set() and "budget" not in self._ended and (state := await todo.next()) is not None:
             lookup = _with_slice(self._lookup, state.params)
             for attempt in range(retry + 1):
                 self._slices[state.name] = state
@@ -141,9 +141,7 @@ class _Step:
                 except SourceError as error:
                     text = self._ctx.masker.mask_text(str(error))
                     state = replace(state, attempts=state.attempts + 1, status="failed", error=text)
-                    self._ctx.emit(
-                        events.SliceFailed(self._ctx.run_id, self._plan.step, state.name, text, attempt + 1)
-                    )
+                    self._ctx.emit(events.SliceFailed(self._ctx.run_id, self._plan.step, state.name, text, attempt + 1))
                     if attempt == retry:
                         self._failed.append(f"slice {state.name}: {text}")
                         await self._channel.put(SliceEnded(state))
@@ -168,13 +166,32 @@ class _Step:
         self._ended.append(stream.ended)
         self._suspicions += stream.suspicions
         if at is not None:
-            self._seen += int(at.memo.get("seen", 0))
-            mark = at.memo.get("mark")
-            if mark is not None and (self._mark is None or mark > self._mark):
-                self._mark = mark
+            self._count(at)
+
+    async def _count_slices(self) -> None:
+        """Add what earlier calls did; a slice that is still to be done makes the crawl incomplete."""
+        ctx, step = self._ctx, self._plan.step
+        left = await ctx.database.call(lambda s: s.slices(ctx.run_id, step, status=("pending",), limit=1))
+        if left and not set(self._ended) & {"budget", "capped", "paused"}:
+            self._ended.append("stopped")
+        if not ctx.resumed:
+            return
+        self._seen = 0
+        for at in await ctx.database.call(lambda s: s.checkpoints(ctx.run_id)):
+            if at.key.step == step and at.key.slice not in ("", FINISHED):
+                self._count(at)
+                self._suspicions += [(a, b) for a, b in at.memo.get("doubts", ()) if (a, b) not in self._suspicions]
+
+    def _count(self, at: Checkpoint) -> None:
+        self._seen += int(at.memo.get("seen", 0))
+        mark = at.memo.get("mark")
+        if mark is not None and (self._mark is None or mark > self._mark):
+            self._mark = mark
 
     async def _finish(self, key: StreamKey) -> CrawlResult:
         plan, ctx, writer = self._plan, self._ctx, self._writer
+        if plan.slices is not None:
+            await self._count_slices()
         if found := completeness.collapse(self._seen, self._last):
             self._suspicions.append(found)
         if ctx.accepted:

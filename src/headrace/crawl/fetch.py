@@ -56,7 +56,13 @@ class Stream:
     """One stream of pages, from its checkpoint to its end. Iterate it once."""
 
     def __init__(
-        self, plan: CrawlPlan, ctx: RunContext, client: ApiClient, key: StreamKey, lookup: Lookup, start: Checkpoint | None
+        self,
+        plan: CrawlPlan,
+        ctx: RunContext,
+        client: ApiClient,
+        key: StreamKey,
+        lookup: Lookup,
+        start: Checkpoint | None,
     ) -> None:
         self.key = key
         self.ended: Ended = "stopped"
@@ -123,7 +129,9 @@ class Stream:
         request = self._plan.paginator.apply(self._base, cursor)
         request = replace(request, slot=f"{self.key.step}/{self.key.slice}/{number}")
         accept = self._plan.end_on
-        window.append((cursor, request, asyncio.create_task(self._client.fetch(request, accept=accept, home=self._base.url))))
+        window.append(
+            (cursor, request, asyncio.create_task(self._client.fetch(request, accept=accept, home=self._base.url)))
+        )
 
     def _widen(self, window: deque[Any], number: int, fetched_here: int) -> None:
         """Ask ahead for pages whose position needs no answer, as far as every limit allows."""

@@ -23,5 +23,3 @@ def accept(run_id: str, *, destination: str | None = None, state: Path | None = 
                 f"run {run_id} is {record.status}, not suspect", hint="there is nothing to accept", place="accept"
             )
         return drive(stored_job(record), target, store, Settings(state=state, offline=True, accept=True))
-
-

@@ -14,7 +14,7 @@ from typing import Any
 
 from headrace.core.clock import Clock, SystemClock, new_run_id
 from headrace.core.contracts import CredentialRef, Destination, Secret
-from headrace.core.errors import InputError, UsageError
+from headrace.core.errors import InputError, Interrupted, UsageError
 from headrace.core.events import EventSink
 from headrace.core.suggest import did_you_mean
 from headrace.core.tables import RunRecord
@@ -157,9 +157,9 @@ def stored_job(record: RunRecord) -> Job:
         mapping_hash=record.mapping_hash,
         scope=record.scope,
         steps=pipeline.steps,
-        lookup=_lookup(Variables.of_record(
-                pipeline, record.params, record.org, record.resolved.get("environment"), os.environ
-            )),
+        lookup=_lookup(
+            Variables.of_record(pipeline, record.params, record.org, record.resolved.get("environment"), os.environ)
+        ),
     )
 
 
@@ -225,7 +225,12 @@ def drive(job: Job, destination: Destination, store: StateStore, settings: Setti
             result = await execute(job, around)
         return result
 
-    return asyncio.run(main())
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        raise Interrupted(
+            "stopped at once", hint=f"what was committed is safe; go on with: headrace resume {job.run_id}"
+        ) from None
 
 
 @contextmanager
@@ -249,5 +254,3 @@ def _stopping(stop: asyncio.Event) -> Iterator[None]:
     finally:
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(name)
-
-

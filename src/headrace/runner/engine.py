@@ -78,7 +78,11 @@ async def execute(job: Job, around: Surroundings) -> RunResult:
             return _as_it_stands(job, record, around)
         with _announced(job, around):
             masker = Masker()
-            cache = ResponseCache(around.state.folder / "cache", record.run_id)
+            cache = ResponseCache(
+                around.state.folder / "cache",
+                record.run_id,
+                warn=lambda text: fanout.emit(events.Warned(record.run_id, text)),
+            )
             run = _Run(job, around, database, record, resumed, fanout, tally, masker, cache)
             fanout.emit(
                 events.RunStarted(record.run_id, job.pipeline_id, around.destination.url, resumed, record.params)
@@ -111,8 +115,15 @@ async def execute(job: Job, around: Surroundings) -> RunResult:
                 cache.close(remove=True)
             fanout.emit(
                 events.RunFinished(
-                    record.run_id, status, result.rows, result.pages, result.requests, result.cached, result.seconds,
-                    error, [seen for seen, _ in suspicions],
+                    record.run_id,
+                    status,
+                    result.rows,
+                    result.pages,
+                    result.requests,
+                    result.cached,
+                    result.seconds,
+                    error,
+                    [seen for seen, _ in suspicions],
                 )  # fmt: skip
             )
             return result
@@ -199,8 +210,7 @@ class _Run:
 
     def _secret(self, reference: CredentialRef) -> Secret:
         found = self._around.find_secret(reference)
-        for value in (found.value, *found.fields.values()):
-            self._masker.add(value)
+        self._masker.add_secret(found)
         return found
 
     async def _last_complete(self) -> dict[str, LastComplete]:
@@ -334,5 +344,3 @@ def _held(run_id: str, pid: int, host: str, heartbeat: int, clock: Clock) -> Run
         f"run {run_id} is being run by process {pid} on {host} (heartbeat {seconds} s ago)",
         hint=f"wait for it, or stop it; `headrace status {run_id}` shows how far it is",
     )
-
-

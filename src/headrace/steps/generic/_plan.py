@@ -100,7 +100,10 @@ def _with_body(config: ApiExtractor, request: Request, lookup: Lookup) -> Reques
             json={"query": config.graphql.query, "variables": render_tree(config.graphql.variables, lookup)},
         )
     if config.soap is not None:
-        kind = {"1.1": "text/xml; charset=utf-8", "1.2": f'application/soap+xml; charset=utf-8; action="{config.soap.action}"'}
+        kind = {
+            "1.1": "text/xml; charset=utf-8",
+            "1.2": f'application/soap+xml; charset=utf-8; action="{config.soap.action}"',
+        }
         headers = [("Content-Type", kind[config.soap.version])]
         if config.soap.version == "1.1":
             headers.append(("SOAPAction", f'"{config.soap.action}"'))
