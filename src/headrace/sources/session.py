@@ -48,8 +48,8 @@ class ClientSession:
         self._tokens, self._send, self._mask = tokens, send, mask
 
     async def send(self, request: Request) -> Response:
-        """Unsigned; retried like any request, redirects not followed, any status returned. The body is not
-        masked: it carries the token."""
+        """Unsigned, once: when it fails, the request that needed it is tried again. No redirect is followed,
+        any status is returned, and the body is not masked, since it carries the token."""
         return await self._send(request)
 
     def get_token(self, name: str) -> Mapping[str, Any] | None:
