@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -59,15 +60,13 @@ class Channel(Generic[T]):
             return None
         return self._items.popleft()
 
-    async def arrival(self, timeout: float | None) -> None:
-        """Return when an item is there, the channel is closed, or after ``timeout`` seconds."""
-        if self._items or (self.closed and timeout is None):
+    async def arrival(self, within: float | None) -> None:
+        """Return when an item is there, the channel is closed, a sender waits, or after ``within`` seconds."""
+        if self._items or (self.closed and within is None):
             return
-        try:
-            async with asyncio.timeout(timeout):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
                 await self._arrived.wait()
-        except TimeoutError:
-            pass
 
     @property
     def drained(self) -> bool:

@@ -222,8 +222,7 @@ def drive(job: Job, destination: Destination, store: StateStore, settings: Setti
             accept=settings.accept,
         )
         with _stopping(around.stop):
-            result = await execute(job, around)
-        return result
+            return await execute(job, around)
 
     try:
         return asyncio.run(main())

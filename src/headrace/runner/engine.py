@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -124,7 +123,7 @@ async def execute(job: Job, around: Surroundings) -> RunResult:
                     result.seconds,
                     error,
                     [seen for seen, _ in suspicions],
-                )  # fmt: skip
+                )
             )
             return result
 
