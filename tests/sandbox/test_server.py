@@ -71,6 +71,17 @@ def test_sapi_has_what_real_answers_have(start: Any) -> None:
     assert all(odd in titles for odd in ('"', "'", "&amp;", "&#039;", "東", "%", "#", "?", "🚲"))
 
 
+def test_what_a_crawl_has_to_give_can_be_counted_beforehand(start: Any) -> None:
+    found = {show["id"]: show for show in shows(crawl(start(titles=150).ask))}.values()
+    pairs = [(show["id"], offer) for show in found for offer in show["streamingOptions"]["us"]]
+    assert catalogue.expected(1, "us", 150) == {
+        "shows": len(found),
+        "offers": len({(identity, offer["service"]["id"], offer["type"]) for identity, offer in pairs}),
+        "variants": len(pairs),
+        "assets": sum(len(show["imageSet"]) for show in found),
+    }
+
+
 def test_every_variant_differs_in_the_key_of_its_table(start: Any) -> None:
     for show in shows(crawl(start(titles=600).ask)):
         variants = [

@@ -76,6 +76,19 @@ def distinct(positions: int) -> int:
     return sum(show_at(p) == p for p in range(positions))
 
 
+def expected(seed: int, country: str, positions: int) -> dict[str, int]:
+    """How many rows a crawl of the first ``positions`` positions has to give, by what they are."""
+    counts = {"shows": 0, "offers": 0, "variants": 0, "assets": 0}
+    for number in (p for p in range(positions) if show_at(p) == p):
+        record = show(seed, country, number)
+        offers = record["streamingOptions"][country]
+        counts["shows"] += 1
+        counts["offers"] += len({(offer["service"]["id"], offer["type"]) for offer in offers})
+        counts["variants"] += len(offers)
+        counts["assets"] += len(record["imageSet"])
+    return counts
+
+
 @lru_cache(maxsize=8_192)
 def traits(seed: int, country: str, show: int) -> Traits:
     """Type, genres and deals of a show; every show has one deal with netflix, prime or disney."""

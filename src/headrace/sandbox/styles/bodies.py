@@ -24,7 +24,7 @@ def _by_page(exchange: Exchange) -> tuple[Records, Window, int]:
 
 @style(
     "map-of-records", "the records are a map by id, beside the number of pages", "total", "positional",
-    extract={"pagination": {"type": "page", "pages_path": "pages"}, "data_path": "result"},
+    extract={"pagination": {"type": "page", "pages_path": "pages"}, "data_path": "result.*"},
 )  # fmt: skip
 def map_of_records(exchange: Exchange) -> Reply:
     records, page, pages = _by_page(exchange)
