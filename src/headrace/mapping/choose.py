@@ -12,13 +12,13 @@ def keep(
     keys: Sequence[tuple[Any, ...]],
     records: Sequence[int],
     prefer: Sequence[Prefer],
-    value: Callable[[str, int], Any],
+    values: Callable[[str], Sequence[Any]],
     *,
     first: bool,
 ) -> list[int] | None:
     """The rows that stay, in order; ``None`` when all do.
 
-    ``value(column, row)`` is asked only for rows that share record and key. Between records the last
+    ``values(column)`` is asked only when rows share record and key. Between records the last
     wins, or the ``first`` (append with a key: what is there stays).
     """
     if len(set(keys)) == len(keys):
@@ -26,7 +26,7 @@ def keep(
     within: dict[tuple[Any, ...], int] = {}
     for row, place in enumerate(zip(keys, records, strict=True)):
         other = within.get(place)
-        if other is None or not _better(other, row, prefer, value):
+        if other is None or not _better(other, row, prefer, values):
             within[place] = row
     chosen: dict[tuple[Any, ...], int] = {}
     for row in sorted(within.values()):
@@ -37,9 +37,10 @@ def keep(
     return sorted(chosen.values())
 
 
-def _better(a: int, b: int, prefer: Sequence[Prefer], value: Callable[[str, int], Any]) -> bool:
+def _better(a: int, b: int, prefer: Sequence[Prefer], values: Callable[[str], Sequence[Any]]) -> bool:
     for rule in prefer:
-        ours, theirs = value(rule.column, a), value(rule.column, b)
+        column = values(rule.column)
+        ours, theirs = column[a], column[b]
         if ours == theirs:
             continue
         if ours is None or theirs is None:

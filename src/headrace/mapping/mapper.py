@@ -8,17 +8,18 @@ from typing import Any
 
 from headrace.core.contracts import Limits
 from headrace.core.errors import InputError
+from headrace.core.paths import parse
 from headrace.core.tables import Batch, Rejected, SchemaChange, TableSpec
 from headrace.core.templates import Lookup, render_tree
 from headrace.core.types import ColumnType
 from headrace.mapping import slow
 from headrace.mapping.cells import Cell, Moment, Unfit, from_python, iso_of
+from headrace.mapping.compiled import Compiled, Records, Result
 from headrace.mapping.config import Table
 from headrace.mapping.plan import TablePlan, TableState, table_plan, table_state
 from headrace.mapping.rows import batch, null_key
 from headrace.mapping.slow import Page, Rejections
 from headrace.mapping.spec import table_specs
-from headrace.mapping.walk import texts
 from headrace.mapping.where import tests
 
 
@@ -55,29 +56,38 @@ class Mapper:
         self._lookup = lookup
         self._plans = [table_plan(t, spec, fold, limits) for t, spec in zip(tables, self.specs, strict=True)]
         self._states = [table_state(p, known.get(p.spec.name, {}), fold, limits) for p in self._plans]
+        where = [[parse(path) for path in plan.where] for plan in self._plans]
+        self._compiled = Compiled(self._plans, where, limits)
         self._reported = [dict(known.get(p.spec.name, {})) for p in self._plans]
 
     def map(self, records: bytes, *, page_id: int, fetched_at: int) -> Mapped:
         """The batches of one page. ``records`` is the text of a JSON array; ``fetched_at`` is in
         microseconds since 1970. Raises AnswerError under ``contract: freeze``."""
-        raws = texts(records)
+        page = [self._page(plan, page_id, fetched_at) for plan in self._plans]
+        held = Records(records)
+        read = self._compiled.read(held, self._states, page)
+        results, count = read if read is not None else self._reference(held, page)
         batches: list[Batch] = []
         rejected: list[Rejected] = []
         changes: list[SchemaChange] = []
-        for at, plan in enumerate(self._plans):
-            page = self._page(plan, page_id, fetched_at)
-            state = self._states[at].copy()
-            columns, rejections = slow.read(plan, state, enumerate(raws), page)
+        for at, (plan, (columns, rejections, state)) in enumerate(zip(self._plans, results, strict=True)):
             made, keyless = batch(plan, state, columns, page_id)
-            for record, column in keyless.items():
+            for record, column in keyless:
                 rejections.add(record, Unfit(null_key([column]), column))
             if made is not None:
                 batches.append(made)
                 state.established = True
-            rejected += _rejected(plan, rejections, raws, page_id)
+            rejected += _rejected(plan, rejections, held, page_id)
             changes += self._changes(at, state, page_id)
             self._states[at] = state
-        return Mapped(tuple(batches), tuple(rejected), tuple(changes), len(raws))
+        return Mapped(tuple(batches), tuple(rejected), tuple(changes), count)
+
+    def _reference(self, records: Records, pages: Sequence[Page]) -> tuple[list[Result], int]:
+        results: list[Result] = []
+        for plan, before, page in zip(self._plans, self._states, pages, strict=True):
+            state = before.copy()
+            results.append((*slow.read(plan, state, enumerate(records.each), page), state))
+        return results, len(records.each)
 
     def _page(self, plan: TablePlan, page_id: int, fetched_at: int) -> Page:
         lookup = _with_time(self._lookup, fetched_at)
@@ -112,10 +122,10 @@ def _rendered(value: Any, lookup: Lookup, fetched_at: int) -> Any:
     return Moment(fetched_at) if value == "{fetched_at}" else render_tree(value, lookup)
 
 
-def _rejected(plan: TablePlan, rejections: Rejections, raws: Sequence[bytes], page_id: int) -> list[Rejected]:
+def _rejected(plan: TablePlan, rejections: Rejections, records: Records, page_id: int) -> list[Rejected]:
     found = []
     for record, unfit in sorted(rejections.first.items()):
         more = rejections.more.get(record, 0)
         reason = f"{unfit.reason} (and {more} more of its rows)" if more else unfit.reason
-        found.append(Rejected(plan.spec.name, page_id, record, reason, unfit.column, raws[record]))
+        found.append(Rejected(plan.spec.name, page_id, record, reason, unfit.column, records.each[record]))
     return found

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
-from typing import Any
+from functools import cache
+from itertools import compress, count
+from typing import Any, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from headrace.core.tables import PAGE, RECORD, Batch
+from headrace.mapping.arrow import pc
 from headrace.mapping.choose import keep
 from headrace.mapping.naming import HASH
 from headrace.mapping.plan import TablePlan, TableState
@@ -33,31 +34,28 @@ def null_key(columns: Sequence[str]) -> str:
     return f"the key is null: {', '.join(columns)}"
 
 
-def batch(plan: TablePlan, state: TableState, columns: Columns, page_id: int) -> tuple[Batch | None, dict[int, str]]:
-    """The batch of a page, and the records whose rows have no key, with the column that is null."""
+def batch(
+    plan: TablePlan, state: TableState, columns: Columns, page_id: int
+) -> tuple[Batch | None, list[tuple[int, str]]]:
+    """The batch of a page; and for each row without a key its record and the column that is null."""
     spec = plan.spec
     keyless: dict[int, str] = {}
-    rows: list[int] | None = None
     for name in spec.key:
         array = columns.arrays[name]
         if array.null_count:
-            nulls = array.is_null().to_pylist()
-            for record in compress(columns.records, nulls):
-                keyless.setdefault(record, name)
-            held = [i for i, null in enumerate(nulls) if not null]
-            rows = held if rows is None else sorted(set(rows) & set(held))
-    if rows is not None:
-        columns = _take(columns, rows)
+            for row in compress(count(), array.is_null().to_pylist()):
+                keyless.setdefault(row, name)
+    lost = [(columns.records[row], keyless[row]) for row in sorted(keyless)]
+    if keyless:
+        columns = take(columns, [row for row in range(len(columns.records)) if row not in keyless])
     if spec.key and columns.records:
-        keys = list(zip(*(columns.arrays[name].to_pylist() for name in spec.key), strict=True))
-        kept = keep(
-            keys, columns.records, plan.prefer, lambda name, row: columns.arrays[name][row].as_py(),
-            first=spec.write == "append",
-        )  # fmt: skip
+        keys = list(zip(*(_comparable(columns.arrays[name]) for name in spec.key), strict=True))
+        ranked = cache(lambda name: _comparable(columns.arrays[name]))
+        kept = keep(keys, columns.records, plan.prefer, ranked, first=spec.write == "append")
         if kept is not None:
-            columns = _take(columns, kept)
+            columns = take(columns, kept)
     if not columns.records:
-        return None, keyless
+        return None, lost
     arrays, types = dict(columns.arrays), dict(state.types)
     if plan.hashed:
         hashes = pa.array(_hashes(plan, state, columns), pa.string())
@@ -66,7 +64,7 @@ def batch(plan: TablePlan, state: TableState, columns: Columns, page_id: int) ->
             types[column] = "string"
     arrays[PAGE] = pa.repeat(pa.scalar(page_id, pa.int64()), len(columns.records))
     arrays[RECORD] = pa.array(columns.records, pa.int64())
-    return Batch(spec.name, pa.RecordBatch.from_pydict(arrays), types), keyless
+    return Batch(spec.name, pa.RecordBatch.from_pydict(arrays), types), lost
 
 
 def _hashes(plan: TablePlan, state: TableState, columns: Columns) -> list[str]:
@@ -81,7 +79,8 @@ def _hashes(plan: TablePlan, state: TableState, columns: Columns) -> list[str]:
     return row_hashes([labels.get(n, n) for n in names], rows, skip_nulls=plan.spec.open_ended)
 
 
-def _take(columns: Columns, rows: list[int]) -> Columns:
+def take(columns: Columns, rows: Sequence[int]) -> Columns:
+    """The given rows, in that order."""
     index = pa.array(rows, pa.int64())
     before = columns.plain
 
@@ -94,3 +93,16 @@ def _take(columns: Columns, rows: list[int]) -> Columns:
         [columns.records[row] for row in rows],
         plain,
     )
+
+
+def merged(a: Columns, b: Columns) -> Columns:
+    """The rows of both in record order; no record has rows in both."""
+    records = a.records + b.records
+    arrays = {name: pa.concat_arrays([array, b.arrays[name]]) for name, array in a.arrays.items()}
+    together = Columns(arrays, records, lambda name: [*a.plain(name), *b.plain(name)])
+    return take(together, sorted(range(len(records)), key=records.__getitem__))
+
+
+def _comparable(array: pa.Array[Any]) -> list[Any]:
+    values = array.cast(pa.int64()) if pa.types.is_timestamp(array.type) else array
+    return cast("list[Any]", values.to_pylist())

@@ -43,6 +43,12 @@ class Rejections:
         if self.first.setdefault(record, unfit) is not unfit:
             self.more[record] = self.more.get(record, 0) + 1
 
+    def only(self, records: set[int]) -> Rejections:
+        return Rejections(
+            {r: unfit for r, unfit in self.first.items() if r in records},
+            {r: more for r, more in self.more.items() if r in records},
+        )
+
 
 def read(
     plan: TablePlan, state: TableState, records: Iterable[tuple[int, bytes]], page: Page
@@ -93,10 +99,11 @@ def _row(plan: TablePlan, state: TableState, element: Element, page: Page) -> di
     if plan.spec.open_ended:
         assert isinstance(inside, dict)
         for original, node in inside.items():
-            column = _field_column(plan, state, original)
+            column = state.names.column(original)
             cell = node.cell()
             check(cell, page.limits, column)
             row[column] = cell
+        _count(plan, state, row)
     for column_plan in plan.columns:
         if column_plan.constant:
             row[column_plan.name] = page.constants[column_plan.name]
@@ -108,14 +115,14 @@ def _row(plan: TablePlan, state: TableState, element: Element, page: Page) -> di
     return row
 
 
-def _field_column(plan: TablePlan, state: TableState, original: str) -> str:
-    column = state.names.column(original)
-    if plan.max_columns is not None and column not in state.types and len(state.types) >= plan.max_columns:
+def _count(plan: TablePlan, state: TableState, row: Mapping[str, Cell]) -> None:
+    new = [name for name in row if name not in state.types]
+    if plan.max_columns is not None and new and len(state.types) + len(new) > plan.max_columns:
         raise Unfit(
-            f"field {original!r} would be column {len(state.types) + 1}; this destination takes {plan.max_columns}",
-            column,
+            f"field {new[-1]!r} would make {len(state.types) + len(new)} columns; "
+            f"this destination takes {plan.max_columns} beside the engine's own",
+            new[-1],
         )
-    return column
 
 
 def _origin(column: ColumnPlan, element: Element) -> Cell:
