@@ -159,9 +159,9 @@ class Writer:
     async def _rest(self, pending: _Pending, committing: asyncio.Task[None] | None) -> None:
         """Wait for a page, for the running commit, or until the group is due."""
         waiting: set[asyncio.Task[None]] = set()
-        if not pending.closed:
-            timeout = None if committing is not None or not pending.items else max(0.0, self._wait_for(pending))
-            waiting.add(asyncio.create_task(self._channel.arrival(timeout)))
+        if not pending.closed and not self._channel.drained:
+            within = None if committing is not None or not pending.items else max(0.0, self._wait_for(pending))
+            waiting.add(asyncio.create_task(self._channel.arrival(within)))
         try:
             await asyncio.wait(waiting | ({committing} if committing else set()), return_when=asyncio.FIRST_COMPLETED)
         finally:
