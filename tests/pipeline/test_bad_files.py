@@ -58,4 +58,12 @@ def test_a_very_wrong_file_is_cut_short() -> None:
     steps = "".join(f"  - step: s{i}\n    x{i}: 1\n" for i in range(500))
     with pytest.raises(PipelineFileError) as error:
         parse("steps:\n" + steps, "f")
-    assert 50 <= len(error.value.problems) <= 101
+    assert len(error.value.problems) == 101
+    assert error.value.problems[-1].startswith("f: and ")
+
+
+def test_a_key_that_never_stops_coming_back_costs_no_more_than_its_text() -> None:
+    with pytest.raises(PipelineFileError) as error:
+        parse("".join(f"a: {{k{i}: 1}}\n" for i in range(50_000)), "f")
+    assert error.value.problems[0] == "f:3:1: a stands here a third time; the first is at 1:1"
+    assert error.value.problems[-1] == "f: and 49898 more problems"

@@ -53,7 +53,6 @@ def test_a_step_by_entry_point(tmp_path: Path) -> None:
         "['name'] channel='ops' text='hello {name}'",
         "('f:2:1: warning: source: no step of this file uses it',)",
         "32",
-        "['f:6:5: steps.tell.channel: missing', "
-        "\"f:6:14: steps.tell.chanel: unknown key, did you mean 'channel'?\"]",
+        "['f:6:5: steps.tell.channel: missing', \"f:6:14: steps.tell.chanel: unknown key, did you mean 'channel'?\"]",
         "True True",
     ]

@@ -40,14 +40,15 @@ _FORMS = {
     r"^\S+( \S+){4}$": "has to be five fields, such as 0 6 * * *",
 }
 """What a pattern of the models asks for, said after the value."""
-_AT_MOST = 100
+_AT_MOST = 200
+"""Of pydantic's errors, before those of one union become one."""
 
 
 def explain(error: ValidationError, shaped: Shaped) -> None:
     """Add a problem to ``shaped`` for each thing that is wrong."""
-    found = [_Finding.of(item, shaped.data) for item in error.errors(include_url=False, include_input=False)[:1000]]
+    found = [_Finding.of(item, shaped.data) for item in error.errors(include_url=False, include_input=False)[:_AT_MOST]]
     chosen = _best_branches(found)
-    for finding in chosen[:_AT_MOST]:
+    for finding in chosen:
         finding.report(shaped)
 
 

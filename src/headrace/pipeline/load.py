@@ -26,7 +26,6 @@ from headrace.steps.generic.api_extractor import ApiExtractor
 from headrace.steps.source import Source
 
 DEFAULT_DESTINATION = "duckdb:///headrace.duckdb"
-_SHOWN_PROBLEMS = 100
 
 
 @dataclass(frozen=True)
@@ -190,11 +189,7 @@ def parse(text: bytes | str, name: str = "pipeline.yml") -> Draft:
     _check_steps(shaped)
     _check_tables(shaped, pipeline)
     if shaped.problems or pipeline is None:
-        problems = _lines(shaped.problems, name)
-        more = len(problems) - _SHOWN_PROBLEMS
-        raise PipelineFileError(
-            problems[:_SHOWN_PROBLEMS] + ([f"{name}: and {more} more problems"] if more > 0 else [])
-        )
+        raise yaml.refusal(name, _lines(shaped.problems, name))
     warnings = (*document.warnings, *_lines(shaped.warnings, name))
     return Draft(name, _with_repeats(pipeline, found.inputs), found, shaped, warnings)
 

@@ -8,7 +8,7 @@ means where it says it, and cannot grow when it is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -56,6 +56,7 @@ _WORDS: dict[str, bool | None] = {
 _VARIABLE = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+)*")
 _BARE_HOLE = re.compile(r"(?:^|[:\-\[,]\s+)\{[A-Za-z_][\w.-]*\}[^\s,\]}#]")
 _MOST_DIGITS = 100
+_MOST_PROBLEMS = 100
 
 
 def scalar(text: str) -> Any:
@@ -88,6 +89,13 @@ def read(source: bytes | str, name: str) -> Document:
     except yaml.YAMLError as error:
         raise PipelineFileError([f"{name}:1:1: not valid YAML: {error}"]) from None
     return reader.finish()
+
+
+def refusal(name: str, problems: Sequence[str]) -> PipelineFileError:
+    """The error of the file ``name``; a very wrong file shows its first problems only."""
+    more = len(problems) - _MOST_PROBLEMS
+    rest = [f"{name}: and {more} more problems"] if more > 0 else []
+    return PipelineFileError([*problems[:_MOST_PROBLEMS], *rest])
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
@@ -144,6 +152,8 @@ class _Open:
     key_place: Place = _START
     first: Place | None = None
     """Where ``key`` stood before, if this is its second time."""
+    joined: set[str] = field(default_factory=set)
+    """Keys that came twice and agreed: a third time is refused, or joining would cost the square of the file."""
     bare: bool = False
     """A flow mapping with one key that no colon follows: ``{name}``."""
 
@@ -262,7 +272,9 @@ class _Reader:
         assert parent.key is not None
         first = parent.first
         before = parent.value[parent.key]
-        if isinstance(before, dict) and isinstance(value, dict) and _agree(before, value):
+        again = parent.key in parent.joined
+        if not again and isinstance(before, dict) and isinstance(value, dict) and _agree(before, value):
+            parent.joined.add(parent.key)
             self.warnings.append(
                 f"{self.name}:{parent.key_place.line}:{parent.key_place.column}: warning: {parent.key} stands here a "
                 f"second time (first in line {first.line if first else 0}); the two agree and were joined"
@@ -270,7 +282,7 @@ class _Reader:
             return _join(before, value)
         self.problem(
             parent.key_place,
-            f"{parent.key} stands here a second time; the first is at {first.line if first else 0}"
+            f"{parent.key} stands here a {'third' if again else 'second'} time; the first is at {first.line if first else 0}"
             f":{first.column if first else 0}",
         )
         return before
@@ -280,7 +292,7 @@ class _Reader:
 
     def error(self, place: Place, message: str) -> PipelineFileError:
         self.problem(place, message)
-        return PipelineFileError(self.problems)
+        return refusal(self.name, self.problems)
 
     def syntax_error(self, error: yaml.MarkedYAMLError) -> PipelineFileError:
         mark = error.problem_mark or error.context_mark
@@ -303,7 +315,7 @@ class _Reader:
 
     def finish(self) -> Document:
         if self.problems:
-            raise PipelineFileError(self.problems)
+            raise refusal(self.name, self.problems)
         if self.root is None:
             raise PipelineFileError([f"{self.name}:1:1: the file is empty"])
         if not isinstance(self.root, dict | list):
