@@ -13,6 +13,7 @@ import pytest
 from headrace.core.clock import SystemClock
 from headrace.sources.ratelimit import RateLimit
 from headrace.sources.throttle import BudgetSpent, Throttle, leaves
+from headrace.state.store import StateStore
 
 
 class SimulatedClock(SystemClock):
@@ -22,6 +23,9 @@ class SimulatedClock(SystemClock):
         self.time = 0.0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._count = 0
+
+    def now(self) -> int:
+        return 1_790_000_000_000_000 + round(self.time * 1e6)
 
     def monotonic(self) -> float:
         return self.time
@@ -217,7 +221,28 @@ async def test_a_shared_limit_is_asked_once_per_request_and_kept_to(clock) -> No
     for wait in (0, 2.5, 7.5):
         async with throttle.slot():
             assert clock.time == pytest.approx(start + wait)
-    assert shared.asked == [(20, 10.0)] * 3
+    assert shared.asked == [(20, pytest.approx(10.2))] * 3  # with room for the way to the server
+
+
+async def test_two_processes_keep_to_one_limit(tmp_path) -> None:
+    clock = SimulatedClock()
+    store = StateStore(tmp_path, clock=clock)
+    limit = RateLimit(requests=20, per_seconds=10)
+    throttles = [Throttle(limit, clock, store.limit("acme")) for _ in range(2)]
+    arrivals: list[float] = []
+    dice = random.Random(1)
+
+    async def process(throttle: Throttle) -> None:
+        for _ in range(50):
+            async with throttle.slot():
+                await clock.sleep(dice.random() * 0.19)
+                arrivals.append(clock.time)
+
+    await clock.run(*(asyncio.create_task(process(throttle)) for throttle in throttles))
+    store.close()
+    assert len(arrivals) == 100
+    assert fullest_window(arrivals, 10) == 20
+    assert clock.time < 52
 
 
 async def test_cancelling_a_waiter_gives_its_turn_away() -> None:

@@ -132,7 +132,8 @@ class Throttle:
         now = await self._pass()
         if self._shared is not None:
             # Reserved last: what is counted there is sent, unless the process dies.
-            await self._sleep(self._shared.reserve(self._requests, self._requests / self._rate), "rate limit (shared)")
+            period = self._requests / self._rate * (1 + _JITTER)
+            await self._sleep(self._shared.reserve(self._requests, period), "rate limit (shared)")
             now = await self._pass()
         spacing = 1 / self._rate
         self._due = max(self._due, now - (self._burst - 1) * spacing) + spacing
