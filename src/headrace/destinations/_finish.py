@@ -47,6 +47,7 @@ class Finisher:
     def _sync(self, layout: Layout, have: Mapping[str, ColumnType]) -> None:
         db, spec = self.db, layout.spec
         staging = self.tables.sync_staging(layout, self.run_id, have)
+        db.do("staging_forget", (staging, self.run_id))
         staged = [name for name in db.physical(staging) if name in have or name in (PAGE, RECORD)]
         values = [name for name in staged if name not in spec.key]
 
@@ -83,7 +84,10 @@ class Finisher:
     def _absences(self, layout: Layout, finish: Finish) -> list[Removals]:
         db, spec, seen = self.db, layout.spec, quote(layout.seen)
         db.do("miss", (self.run_id, finish.scope, self.run_id, self.run_id), seen=seen)
-        if done := db.do("removals_of_run", (spec.name, finish.scope, self.run_id)):
+        done = db.do("removals_of_run", (spec.name, finish.scope, self.run_id))
+        if done:  # this end was committed before; a rebuild does again what was decided then
+            if layout.name != spec.name and done[0][5] in ("applied", "confirmed"):
+                mark_removed(db, layout, finish.scope, self.run_id, spec.removed_after, db.micros(done[0][6]) or 0)
             return [Removals(*done[0][:6], found_at=db.micros(done[0][6]) or 0)]
         after = spec.removed_after
         known, missing = map(int, db.do("count_missing", (self.run_id, after, finish.scope), seen=seen)[0])

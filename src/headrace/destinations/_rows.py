@@ -101,7 +101,8 @@ def time_text(value: Any) -> str | None:
     return None if value is None else value.strftime("%Y-%m-%dT%H:%M:%S.%f").rjust(26, "0") + "Z"
 
 
-def _as_text(column: pa.ChunkedArray, before: ColumnType) -> pa.Array:
+def as_text(column: pa.ChunkedArray, before: ColumnType) -> pa.Array:
+    """The texts of a column's values, as a column that widens to text keeps them."""
     if before in ("string", "json", "untyped"):
         return column.cast(pa.string())
     values = column.to_pylist()
@@ -127,7 +128,7 @@ def conform(rows: pa.Table, have: Mapping[str, ColumnType], want: Mapping[str, C
         if before == "untyped":
             new: Any = pa.nulls(rows.num_rows, ARROW[after])
         elif after in ("string", "json", "untyped"):
-            new = _as_text(column, before)
+            new = as_text(column, before)
         else:
             new = column.cast(ARROW[after])
         rows = rows.set_column(at, pa.field(name, ARROW[after]), new)

@@ -13,7 +13,7 @@ from headrace.core.tables import PAGE, RECORD, page_time
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import Connection
 from headrace.destinations._layout import HASH, Layout
-from headrace.destinations._rows import ARROW, keys_of, last_of_each
+from headrace.destinations._rows import ARROW, as_text, keys_of, last_of_each, types_of
 from headrace.destinations._seen import known_rows, renew_seen
 from headrace.destinations._sql import quote
 
@@ -68,7 +68,7 @@ def write_history(
     """Fold the rows into the history one after the other, in the order they came, so that it does not
     matter how they were grouped. Gives the number of new versions."""
     if HASH not in rows.column_names:
-        rows = rows.append_column(pa.field(HASH, pa.string()), pa.array(_hashes(layout, rows), pa.string()))
+        rows = rows.append_column(pa.field(HASH, pa.string()), pa.array(_hashes(layout, rows, types), pa.string()))
     types = {**types, HASH: "string", PAGE: "bigint", RECORD: "bigint"}
     key = layout.spec.key
     newest = last_of_each(rows, key, keep=False)
@@ -160,11 +160,14 @@ def _stage_moves(
     db.stage(keys, {**types, **{name: type for name, (_, type) in columns.items()}})
 
 
-def _hashes(layout: Layout, rows: pa.Table) -> list[str]:
-    """Row hashes for batches that come without."""
+def _hashes(layout: Layout, rows: pa.Table, types: Mapping[str, ColumnType]) -> list[str]:
+    """Row hashes for batches that come without: of what is said, not of the type it is kept in."""
     if layout.spec.hash_column:
         return [str(value) for value in rows.column(layout.spec.hash_column).to_pylist()]
     left_out = {PAGE, RECORD, *layout.spec.hash_without}
     names = sorted(n for n in rows.column_names if n not in left_out)
-    lines = zip(*(rows.column(n).to_pylist() for n in names), strict=True)
-    return [hashlib.md5(repr(line).encode(), usedforsecurity=False).hexdigest() for line in lines]
+    known = types_of(rows, types)
+    columns = [as_text(rows.column(n), known[n]).to_pylist() for n in names]
+    lines = zip(*columns, strict=True) if columns else [()] * rows.num_rows
+    said = ([pair for pair in zip(names, line, strict=True) if pair[1] is not None] for line in lines)
+    return [hashlib.md5(repr(pairs).encode(), usedforsecurity=False).hexdigest() for pairs in said]

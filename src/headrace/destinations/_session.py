@@ -115,6 +115,7 @@ class SqlSession:
             values[name] = _json(values[name])
         for name in ("now", "started_at", "finished_at"):
             values[name] = self.db.time(values[name])
+        values["error"] = self.db.safe_text(values["error"])
         if not self.db.physical("headrace_runs"):
             self.prepare((), ())
         with self.transaction("the run's record"):
@@ -207,7 +208,7 @@ class SqlSession:
             columns = ("run_id", "step", "name", "position", "params", "status", "attempts", "error")
             source = iter(slices)
             while part := list(islice(source, 10_000)):
-                rows = [(run_id, step, s.name, s.position, _json(s.params), s.status, s.attempts, s.error) for s in part]
+                rows = [(run_id, step, s.name, s.position, _json(s.params), s.status, s.attempts, self.db.safe_text(s.error)) for s in part]
                 self.db.insert("headrace_slices", columns, rows)
                 have += len(part)
             return have
@@ -278,7 +279,7 @@ class SqlSession:
 
                 store(db, group.pages)
             for step, s in group.slices:
-                db.do("slice_update", (s.status, s.attempts, s.error, group.run_id, step, s.name))
+                db.do("slice_update", (s.status, s.attempts, db.safe_text(s.error), group.run_id, step, s.name))
             faults.point("commit.staged")
             removals: list[Removals] = []
             if group.finish:

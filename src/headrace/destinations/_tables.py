@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from headrace.core.errors import CommitFailed
 from headrace.core.tables import PAGE, RECORD, SchemaChange
 from headrace.core.types import ColumnType, widen
 from headrace.destinations._connection import Connection
@@ -157,10 +158,16 @@ class Tables:
         if layout.spec.provenance:
             wanted |= {PAGE: "bigint", RECORD: "bigint"}
         self._match(staging, wanted, layout.spec.key)
-        if [(run_id,)] != self.db.do("staging_run", (staging,)):
+        state = self.db.do("staging_state", (staging, run_id))
+        if state == [("lost",)]:
+            raise CommitFailed(
+                f"another run has emptied {staging}, and what run {run_id} had staged with it",
+                place=f"table {layout.spec.name}", hint="start a new run: its rows are asked for again",
+            )  # fmt: skip
+        if not state:
+            self.db.do("staging_overtake", (staging,))
             self.db.do("empty_table", table=quote(staging))
-            self.db.do("staging_forget", (staging,))
-            self.db.insert("headrace_staging", ("table", "run_id"), [(staging, run_id)])
+            self.db.insert("headrace_staging", ("table", "run_id", "state"), [(staging, run_id, "active")])
         return staging
 
     def _match(self, table: str, wanted: Mapping[str, ColumnType], key: Sequence[str]) -> None:

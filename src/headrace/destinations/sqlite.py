@@ -172,7 +172,7 @@ class SQLiteConnection(Connection):
                 cursor = reader.execute(sql, tuple(params))
                 if cursor.description is None:
                     raise UsageError("a query is one SELECT statement", hint="tables are changed by pipelines only")
-                yield from _batches(cursor)
+                yield from _batches(cursor, lambda: _kinds(reader, sql, params))
             except (sqlite3.Error, sqlite3.Warning) as error:
                 raise UsageError(str(error)) from error
 
@@ -182,35 +182,51 @@ def _reading_only(action: int, *_: Any) -> int:
     return sqlite3.SQLITE_OK if action in allowed else sqlite3.SQLITE_DENY
 
 
-def _batches(cursor: sqlite3.Cursor) -> Iterator[pa.RecordBatch]:
-    """Columns take the type of their values in the first batch; SQLite itself has none for expressions."""
+def _kinds(reader: sqlite3.Connection, sql: str, params: Sequence[Any]) -> list[set[str]]:
+    """The types of value that each column of a query has, over all its rows."""
+    with closing(reader.execute(sql, tuple(params))) as probe:
+        columns = [f"c{i}" for i, _ in enumerate(probe.description)]
+    asked = ", ".join(f"group_concat(DISTINCT typeof({column}))" for column in columns)
+    query = f"WITH q({', '.join(columns)}) AS ({sql.rstrip().rstrip(';')}\n) SELECT {asked} FROM q"
+    return [set((found or "").split(",")) for found in reader.execute(query, tuple(params)).fetchone()]
+
+
+def _batches(cursor: sqlite3.Cursor, kinds_of_all: Callable[[], list[set[str]]]) -> Iterator[pa.RecordBatch]:
+    """SQLite's columns have no types of their own: a result longer than one batch is looked through first."""
     import pyarrow as pa
 
     names = [str(column[0]) for column in cursor.description]
-    schema: pa.Schema | None = None
-    while rows := list(islice(cursor, _CHUNK)):
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        if schema is None:
-            schema = pa.schema([(n, _arrow_type(c)) for n, c in zip(names, columns, strict=True)])
+    rows = list(islice(cursor, _CHUNK))
+    if len(rows) < _CHUNK:
+        kinds = [{_KINDS[type(row[at])] for row in rows} for at, _ in enumerate(names)]
+    else:
+        kinds = kinds_of_all()
+    schema = pa.schema([(name, _arrow_type(found)) for name, found in zip(names, kinds, strict=True)])
+    while True:
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
         arrays = []
         for field, values in zip(schema, columns, strict=True):
             if pa.types.is_string(field.type):
-                values = [None if v is None else v if isinstance(v, str) else str(v) for v in values]
+                values = tuple(None if v is None else v if isinstance(v, str) else str(v) for v in values)
             arrays.append(pa.array(values, field.type))
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-    if schema is None:
-        yield pa.RecordBatch.from_arrays([pa.array([], pa.string()) for _ in names], names=names)
+        rows = list(islice(cursor, _CHUNK))
+        if not rows:
+            return
 
 
-def _arrow_type(values: list[Any]) -> pa.DataType:
+_KINDS = {type(None): "null", int: "integer", float: "real", str: "text", bytes: "blob"}
+
+
+def _arrow_type(kinds: set[str]) -> pa.DataType:
     import pyarrow as pa
 
-    kinds = {type(value) for value in values if value is not None}
-    if kinds == {int}:
+    kinds = kinds - {"null"}
+    if kinds == {"integer"}:
         return pa.int64()
-    if kinds and kinds <= {int, float}:
+    if kinds and kinds <= {"integer", "real"}:
         return pa.float64()
-    return pa.binary() if kinds == {bytes} else pa.string()
+    return pa.binary() if kinds == {"blob"} else pa.string()
 
 
 def connect(uri: str) -> sqlite3.Connection:

@@ -207,11 +207,14 @@ SELECT count(*) FROM {table} WHERE response_blob IS NOT NULL AND {condition}
 DELETE FROM {table} WHERE (run_id, step, slice, page_number) IN
   (SELECT b.run_id, b.step, b.slice, b.page_number FROM headrace_batch b)
 
--- name: staging_run
-SELECT run_id FROM headrace_staging WHERE "table" = ?
+-- name: staging_state
+SELECT state FROM headrace_staging WHERE "table" = ? AND run_id = ?
+
+-- name: staging_overtake
+UPDATE headrace_staging SET state = 'lost' WHERE "table" = ?
 
 -- name: staging_forget
-DELETE FROM headrace_staging WHERE "table" = ?
+DELETE FROM headrace_staging WHERE "table" = ? AND run_id = ?
 
 -- name: sync_insert
 INSERT INTO {table} ({columns}{more}) SELECT {staged}{values} FROM {staging} s

@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS headrace_removals ("table" VARCHAR, scope VARCHAR, ru
   known BIGINT, status VARCHAR, found_at TIMESTAMPTZ, removed_after BIGINT)
 
 -- name: create_staging
-CREATE TABLE IF NOT EXISTS headrace_staging ("table" VARCHAR, run_id VARCHAR)
+CREATE TABLE IF NOT EXISTS headrace_staging ("table" VARCHAR, run_id VARCHAR, state VARCHAR)
 
 -- name: create_tables
 CREATE TABLE IF NOT EXISTS headrace_tables ("table" VARCHAR, spec VARCHAR)

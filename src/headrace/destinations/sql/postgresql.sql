@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS headrace_removals ("table" text, scope text, run_id t
   status text, found_at timestamptz, removed_after bigint)
 
 -- name: create_staging
-CREATE TABLE IF NOT EXISTS headrace_staging ("table" text, run_id text)
+CREATE TABLE IF NOT EXISTS headrace_staging ("table" text, run_id text, state text)
 
 -- name: create_tables
 CREATE TABLE IF NOT EXISTS headrace_tables ("table" text PRIMARY KEY, spec text)

@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS headrace_removals ("table" TEXT, scope TEXT, run_id T
   status TEXT, found_at TEXT, removed_after INTEGER) STRICT
 
 -- name: create_staging
-CREATE TABLE IF NOT EXISTS headrace_staging ("table" TEXT, run_id TEXT) STRICT
+CREATE TABLE IF NOT EXISTS headrace_staging ("table" TEXT, run_id TEXT, state TEXT) STRICT
 
 -- name: create_tables
 CREATE TABLE IF NOT EXISTS headrace_tables ("table" TEXT PRIMARY KEY, spec TEXT) STRICT
