@@ -42,11 +42,13 @@ def survive(text: str | bytes) -> None:
 
 
 @given(st.text(max_size=300))
+@settings(deadline=None)
 def test_any_text(text: str) -> None:
     survive(text)
 
 
 @given(st.binary(max_size=200))
+@settings(deadline=None)
 def test_any_bytes(text: bytes) -> None:
     survive(text)
 
@@ -57,6 +59,7 @@ def test_any_bytes(text: bytes) -> None:
         max_size=60,
     )
 )
+@settings(deadline=None)
 def test_any_marks(parts: list[str]) -> None:
     survive("".join(parts))
 
@@ -69,7 +72,7 @@ values = st.recursive(
 
 
 @given(values)
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_any_data(data: Any) -> None:
     survive(pyyaml.safe_dump(data, allow_unicode=True))
 
@@ -78,7 +81,7 @@ def test_any_data(data: Any) -> None:
     st.dictionaries(st.sampled_from(WORDS), values, max_size=6),
     st.dictionaries(st.sampled_from(WORDS), values, max_size=6),
 )
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_any_step(config: dict[str, Any], head: dict[str, Any]) -> None:
     whole = {"url": "https://x.test", "destination": {"table": "t"}, **config}
     step = {"step": "s", "processor": "generic.api_extractor", "config": whole}
@@ -93,12 +96,13 @@ BASE = template()
     st.integers(0, 30),
     st.sampled_from([*WORDS, "", "\n", "  ", "{", "}", "null", "- ", ": 1"]),
 )
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_good_file_with_something_cut_out_or_put_in(at: int, length: int, put: str) -> None:
     survive(BASE[:at] + put + BASE[at + length :])
 
 
 @given(values)
+@settings(deadline=None)
 def test_what_is_written_is_what_is_read(data: Any) -> None:
     """Except for what YAML 1.1 writes in another way: quoted texts alone are compared."""
     if isinstance(data, dict | list) and data:
