@@ -424,6 +424,15 @@ def test_every_entry_says_what_is_right() -> None:
         assert fault.because
 
 
+def test_what_is_due_depends_on_what_the_pages_tell() -> None:
+    positional, keyed = frozenset({"positional", "total"}), frozenset({"cursor"})
+    assert FAULTS["drift_removal"].due(positional) == "suspect"
+    assert FAULTS["drift_removal"].due(keyed) == "exact"
+    assert FAULTS["wrong_total"].due(keyed) is None
+    assert FAULTS["cursor_loop"].due(keyed) == "failure"
+    assert FAULTS["reset"].due(frozenset()) == "exact"
+
+
 def test_gzip_only_when_accepted(start: Any) -> None:
     ask = start(records=100).ask
     packed = ask(LIST, headers={"Accept-Encoding": "br, gzip"})

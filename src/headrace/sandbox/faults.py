@@ -43,6 +43,14 @@ class Fault:
     """Defaults; a rule's ``params`` override them."""
     example: Mapping[str, Any] = field(default_factory=lambda: {"nth": 3})
     """Where a fault matrix should set it: the rule without ``fault`` and ``path``."""
+    needs: frozenset[str] = frozenset()
+    """What a style has to tell (``Style.has``) for the fault to show and ``must`` to be due."""
+
+    def due(self, has: frozenset[str]) -> Outcome | None:
+        """What a correct client makes of it on pages that tell ``has``; ``None`` where nothing could show it."""
+        if self.needs <= has:
+            return self.must
+        return "exact" if self.name == "drift_removal" and "positional" not in has else None
 
 
 def _status(
@@ -119,23 +127,23 @@ _ENTRIES = (
     Fault("close_delimited", "close_delimited", "wire", "no Content-Length: the connection's end is the body's",
           "exact", "plain HTTP", example={}),
     Fault("cursor_loop", "meaning", "meaning", "a page names itself as the next, from then on for ever", "failure",
-          "the same cursor and the same body twice is a loop", example={"after": 2}),
+          "the same cursor and the same body twice is a loop", example={"after": 2}, needs=frozenset(['cursor'])),
     Fault("drift", "meaning", "meaning", "records go in before the list while it is crawled", "exact or failure",
           "lists asked by key: nothing moves; by place: a record comes twice (merged), and the total changed",
           {"insert": 3}, {"after": 2}),
     Fault("drift_removal", "meaning", "meaning", "records go out before the list while it is crawled",
           "suspect", "by place, records are skipped: only the total tells; by key nothing is lost",
-          {"as": "drift", "remove": 3}, {"after": 2}),
+          {"as": "drift", "remove": 3}, {"after": 2}, needs=frozenset(['positional', 'total'])),
     Fault("wrong_has_more", "meaning", "meaning", "the more flag says the opposite", "suspect",
-          "a cursor with `more: false` ends early: a full last page or the total shows it"),
+          "`more: false` ends the crawl early: only a declared total shows it", needs=frozenset(['flag', 'total'])),
     Fault("vanishing_cursor", "meaning", "meaning", "more is promised and the cursor left out", "failure",
-          "more without a cursor is no end"),
+          "more without a cursor is no end", needs=frozenset(['cursor', 'flag'])),
     Fault("repeated_page", "meaning", "meaning", "the page before comes again under the new cursor", "suspect",
-          "the same body under another cursor: records are missing", example={"nth": 3}),
+          "the same records under another cursor: others are missing", example={"nth": 3}),
     Fault("wrong_total", "meaning", "meaning", "the declared total is twice what there is", "suspect",
-          "fewer records than declared", {"factor": 2}, {}),
+          "fewer records than declared", {"factor": 2}, {}, needs=frozenset(['total'])),
     Fault("zero_rows", "meaning", "meaning", "a page without records, its cursor right", "suspect",
-          "one empty page in the middle: some APIs do that, so it is doubted where the end is inferred from it"),
+          "an empty page in the middle is no error (some APIs do that): only a declared total shows it", needs=frozenset(['total'])),
     Fault("echo_key", "echo_key", "body", "the answer holds the key it was asked with", "exact",
           "masked in the archive, logs and errors, and counted"),
     Fault("token_bucket", "token_bucket", "limit", "a bucket of `burst`, refilled at `rate` a second; 429 when empty",
