@@ -211,6 +211,11 @@ class Capabilities:
 class Destination(Kind):
     """Where tables go. ``url`` names it without secrets."""
 
+    @classmethod
+    @abstractmethod
+    def from_url(cls, url: str) -> Destination:
+        """The destination that a URL names, whose scheme is one of its types. Raises UsageError."""
+
     @property
     @abstractmethod
     def url(self) -> str:

@@ -21,7 +21,7 @@ def from_url(url: str) -> Destination:
     scheme = url.partition(":")[0].lower()
     kinds = menu(__name__, Destination)
     kind = kinds.get(_ALIASES.get(scheme, scheme))
-    if kind is None or "://" not in url:
+    if kind is None or not issubclass(kind, Destination) or "://" not in url:
         known = sorted({*kinds, *_ALIASES})
         raise UsageError(
             f"destination {url.partition('://')[0]!r} is not a known kind{did_you_mean(scheme, known)}",

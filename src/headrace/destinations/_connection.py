@@ -131,7 +131,7 @@ class Connection(ABC):
                               column=quote(column), type=new)  # fmt: skip
             self.do("alter_type", table=quote(table), column=quote(column), type=new, using=using)
 
-    def restage(self, sql: str) -> None:
+    def restage(self, sql: str) -> None:  # noqa: B027 - most databases need nothing here
         """Make the staged rows what ``sql`` selects, where rows are replaced by delete and insert."""
 
     def comparable(self, expression: str, type: ColumnType) -> str:
@@ -146,10 +146,10 @@ class Connection(ABC):
         """``text`` without what the database cannot store."""
         return text.encode("utf-8", "backslashreplace").decode()
 
-    def lock_schema(self) -> None:
+    def lock_schema(self) -> None:  # noqa: B027 - one writer at a time needs none
         """Keep other sessions from changing the schema until this transaction ends."""
 
-    def lock_table(self, table: str) -> None:
+    def lock_table(self, table: str) -> None:  # noqa: B027 - one writer at a time needs none
         """Keep other writers off ``table`` until this transaction ends."""
 
     def vacuum(self) -> None:

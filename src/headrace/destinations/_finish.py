@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from headrace.core.tables import PAGE, RECORD, Finish, Removals
 from headrace.core.types import ColumnType
-from headrace.destinations._connection import Connection
+from headrace.destinations._connection import Connection, Row
 from headrace.destinations._layout import Layout
 from headrace.destinations._sql import quote
 from headrace.destinations._tables import Tables
@@ -88,7 +88,7 @@ class Finisher:
         if done:  # this end was committed before; a rebuild does again what was decided then
             if layout.name != spec.name and done[0][5] in ("applied", "confirmed"):
                 mark_removed(db, layout, finish.scope, self.run_id, spec.removed_after, db.micros(done[0][6]) or 0)
-            return [Removals(*done[0][:6], found_at=db.micros(done[0][6]) or 0)]
+            return [removals_of(db, done[0])]
         after = spec.removed_after
         known, missing = map(int, db.do("count_missing", (self.run_id, after, finish.scope), seen=seen)[0])
         if not missing:
@@ -102,6 +102,12 @@ class Finisher:
                   ("table", "scope", "run_id", "missing", "known", "status", "found_at", "removed_after"),
                   [(found.table, found.scope, found.run_id, missing, known, found.status, db.time(finish.at), after)])  # fmt: skip
         return [found]
+
+
+def removals_of(db: Connection, row: Row) -> Removals:
+    """A row of ``headrace_removals``."""
+    table, scope, run_id, missing, known, status, found_at = row
+    return Removals(table, scope, run_id, missing, known, status, db.micros(found_at) or 0)
 
 
 def mark_removed(db: Connection, layout: Layout, scope: str, run_id: str, after: int, at: int) -> None:

@@ -28,7 +28,7 @@ def find_refused(
     def culprit(row: pa.Table) -> str:
         for at, name in enumerate(row.column_names):
             if name in types:
-                empty = row.set_column(at, pa.field(name, ARROW[types[name]]), pa.nulls(1, ARROW[types[name]]))
+                empty = row.set_column(at, pa.field(name, ARROW[types[name]]), pa.array([None], ARROW[types[name]]))
                 if attempt(empty) is None:
                     return name
         return ""

@@ -51,7 +51,9 @@ def keys_of(rows: pa.Table, key: Sequence[str]) -> list[Any]:
 
 
 def versions(rows: pa.Table) -> list[tuple[int, int]]:
-    return list(zip(rows.column(PAGE).to_pylist(), rows.column(RECORD).to_pylist(), strict=True))
+    pages: list[Any] = rows.column(PAGE).to_pylist()
+    records: list[Any] = rows.column(RECORD).to_pylist()
+    return list(zip(pages, records, strict=True))
 
 
 def _unique(rows: pa.Table, key: Sequence[str]) -> bool:
@@ -101,7 +103,7 @@ def time_text(value: Any) -> str | None:
     return None if value is None else value.strftime("%Y-%m-%dT%H:%M:%S.%f").rjust(26, "0") + "Z"
 
 
-def as_text(column: pa.ChunkedArray, before: ColumnType) -> pa.Array:
+def as_text(column: Any, before: ColumnType) -> Any:
     """The texts of a column's values, as a column that widens to text keeps them."""
     if before in ("string", "json", "untyped"):
         return column.cast(pa.string())
@@ -126,7 +128,7 @@ def conform(rows: pa.Table, have: Mapping[str, ColumnType], want: Mapping[str, C
         at = rows.schema.get_field_index(name)
         column = rows.column(name)
         if before == "untyped":
-            new: Any = pa.nulls(rows.num_rows, ARROW[after])
+            new: Any = pa.array([None] * rows.num_rows, ARROW[after])
         elif after in ("string", "json", "untyped"):
             new = as_text(column, before)
         else:
@@ -138,12 +140,12 @@ def conform(rows: pa.Table, have: Mapping[str, ColumnType], want: Mapping[str, C
 def row_as_json(rows: pa.Table, index: int) -> bytes:
     """One row for the eye, as the raw form of a record that only the database refused."""
     row = rows.slice(index, 1)
-    found: dict[str, str] = {}
+    found: dict[str, int | float | str] = {}
     for name in row.column_names:
         column = row.column(name)
         if pa.types.is_string(column.type):
-            value = column.cast(pa.binary()).to_pylist()[0]
-            value = None if value is None else value.decode("utf-8", "backslashreplace")
+            packed = column.cast(pa.binary()).to_pylist()[0]
+            value: Any = None if packed is None else packed.decode("utf-8", "backslashreplace")
         else:
             value = column.to_pylist()[0]
         if value is not None and name not in (PAGE, RECORD):

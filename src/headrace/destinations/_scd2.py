@@ -13,7 +13,7 @@ from headrace.core.tables import PAGE, RECORD, page_time
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import Connection
 from headrace.destinations._layout import HASH, Layout
-from headrace.destinations._rows import ARROW, as_text, keys_of, last_of_each, types_of
+from headrace.destinations._rows import ARROW, as_text, keys_of, last_of_each, types_of, versions
 from headrace.destinations._seen import known_rows, renew_seen
 from headrace.destinations._sql import quote
 
@@ -88,10 +88,10 @@ def write_history(
             last[place[row]] = page_time(version), digest or ""
         renew_seen(db, layout, f"b.{quote(HASH)}", run_id, scope, known=bool(known))
     db.unstage()
-    before = {value: {v.stored: (v.start, v.end) for v in versions} for value, versions in histories.items()}
+    before = {value: {v.stored: (v.start, v.end) for v in history} for value, history in histories.items()}
     seen: dict[Any, int] = {}
-    moments = [page_time(page) for page in rows.column(PAGE).to_pylist()]
-    digests = rows.column(HASH).to_pylist()
+    moments = [page_time(page) for page, _ in versions(rows)]
+    digests: list[Any] = rows.column(HASH).to_pylist()
     for index, value in enumerate(keys_of(rows, key)):
         seen.setdefault(value, index)
         at, digest = moments[index], digests[index]
@@ -111,9 +111,9 @@ def _store(
     fresh: list[Interval] = []
     copies: list[tuple[int, Interval]] = []
     changed: list[tuple[int, Interval]] = []
-    for value, versions in histories.items():
+    for value, history in histories.items():
         met: set[int] = set()
-        for version in versions:
+        for version in history:
             if version.stored is None:
                 fresh.append(version)
             elif version.stored in met:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from headrace.core import faults
-from headrace.core.errors import ArchiveMissing, CommitFailed, DestinationError, Fenced, HeadraceError, RunIsHeld, UsageError
+from headrace.core.errors import (
+    ArchiveMissing,
+    CommitFailed,
+    DestinationError,
+    Fenced,
+    HeadraceError,
+    RunIsHeld,
+    UsageError,
+)
 from headrace.core.tables import (
     PAGE,
     RECORD,
@@ -421,8 +429,10 @@ class SqlSession:
     # -- removals
 
     def removals(self, *, table: str | None = None) -> list[Removals]:
+        from headrace.destinations._finish import removals_of
+
         rows = self._optional("headrace_removals", "removals_read", (table or "", table is None))
-        return [Removals(*row[:6], found_at=self.db.micros(row[6]) or 0) for row in rows]
+        return [removals_of(self.db, row) for row in rows]
 
     def decide_removals(self, table: str, run_id: str, *, confirm: bool) -> int:
         from headrace.destinations._finish import mark_removed

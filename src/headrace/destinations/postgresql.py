@@ -206,7 +206,7 @@ class PostgreSQLConnection(Connection):
 def _batches(cursor: psycopg.ServerCursor[Row]) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    kinds = {16: pa.bool_(), 17: pa.binary(), 20: pa.int64(), 21: pa.int64(), 23: pa.int64(), 700: pa.float64(),
+    kinds: dict[int, pa.DataType] = {16: pa.bool_(), 17: pa.binary(), 20: pa.int64(), 21: pa.int64(), 23: pa.int64(), 700: pa.float64(),
              701: pa.float64(), 1082: pa.date32(), 1184: pa.timestamp("us", "UTC")}  # fmt: skip
     rows: list[Row] = cursor.fetchmany(_CHUNK)
     columns = cursor.description or []
