@@ -149,7 +149,7 @@ def both(config: list[Table], pages: list[bytes], limits: Limits, fold: Any = st
         assert described(a) == described(b)
 
 
-relaxed = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+relaxed = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @relaxed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -55,6 +56,7 @@ class Compiled:
         self._with_fields: list[TableSources | None] = []
         self._decode: Callable[[bytes], list[Any]] | None = None
         self._seen: object = None
+        self._compiled_for: list[TableState] = []
 
     def read(
         self, records: Records, states: Sequence[TableState], pages: Sequence[Page]
@@ -64,8 +66,7 @@ class Compiled:
         if fast.suspicious(records.text, self._limits):
             excluded = {i for i, raw in enumerate(records.each) if fast.suspicious(raw, self._limits)}
         probes: set[int] = set() if self._root.kinds else set(range(min(_PROBES, len(records.each)))) - excluded
-        for record in probes:
-            self._observe(records, record, excluded)
+        excluded.update(record for record in probes if not _is_readable(records.each[record]))
         # Columns of open-ended tables stand in order of first appearance. Records that are looked at out of
         # order must not bring new ones.
         settled = _fields(states) if excluded else None
@@ -75,8 +76,11 @@ class Compiled:
             tentative = self._tentative(records, states, pages, probes - excluded, excluded)
             if settled is not None and _fields([state for state, *_ in tentative]) != settled:
                 return None
+            self._grow(tentative)
+            for record in probes - excluded:
+                observe(self._root, Node(records.each[record]))
             try:
-                return self._attempt(records, pages, tentative, excluded)
+                return self._attempt(records, states, pages, tentative, excluded)
             except Refused as refused:
                 new = [record for record in refused.records if record not in excluded]
                 if not new:
@@ -84,20 +88,17 @@ class Compiled:
                 if not refused.decoding and settled is None:
                     settled = _fields([state for state, *_ in tentative])
                 if probes.isdisjoint(new):
-                    for record in new[:_PROBES]:
-                        self._observe(records, record, excluded)
-                        probes.add(record)
+                    probes.update(new[:_PROBES])
                 else:
                     excluded.update(new)
         return None
 
-    def _observe(self, records: Records, record: int, excluded: set[int]) -> None:
-        raw = records.each[record]
-        try:
-            readable(raw)
-            observe(self._root, Node(raw))
-        except Unfit:
-            excluded.add(record)
+    def _grow(self, tentative: Sequence[Aside]) -> None:
+        """Give the tree the fields that open-ended tables have by now."""
+        for sources, (state, *_) in zip(self._sources, tentative, strict=True):
+            if sources is not None:
+                for original in state.fields:
+                    sources.places.element.child(original)
 
     def _tentative(
         self,
@@ -119,7 +120,12 @@ class Compiled:
         return found
 
     def _attempt(
-        self, records: Records, pages: Sequence[Page], tentative: Sequence[Aside], excluded: set[int]
+        self,
+        records: Records,
+        states: Sequence[TableState],
+        pages: Sequence[Page],
+        tentative: Sequence[Aside],
+        excluded: set[int],
     ) -> tuple[list[Result], int]:
         decode = self._compile([state for state, *_ in tentative])
         good = [i for i in range(len(records.each)) if i not in excluded] if excluded else None
@@ -132,6 +138,7 @@ class Compiled:
             ):
                 sources = self._with_fields[at]
                 if sources is None:
+                    state = states[at].copy()
                     results.append((*slow.read(plan, state, enumerate(records.each), page), state))
                     continue
                 columns = fast.read(plan, state, sources, vectors, page)
@@ -145,6 +152,9 @@ class Compiled:
 
     def _compile(self, states: Sequence[TableState]) -> Callable[[bytes], list[Any]]:
         """Bring the decoder up to date with what was seen and with the columns' types."""
+        if self._decode is not None and all(map(operator.is_, states, self._compiled_for)):
+            return self._decode  # a page that taught nothing leaves the very same states
+        self._compiled_for = list(states)
         seen = (_kinds(self._root), [(dict(s.types), dict(s.fields)) for s in states])
         if self._decode is not None and seen == self._seen:
             return self._decode
@@ -160,6 +170,14 @@ class Compiled:
         self._decode = msgspec.json.Decoder(list[of]).decode  # type: ignore[valid-type]  # a type made at run time
         self._seen = (_kinds(self._root), seen[1])
         return self._decode
+
+
+def _is_readable(raw: bytes) -> bool:
+    try:
+        readable(raw)
+    except Unfit:
+        return False
+    return True
 
 
 def _fields(states: Sequence[TableState]) -> list[int]:
@@ -178,13 +196,7 @@ def _decoded(decode: Callable[[bytes], list[Any]], records: Records, good: list[
         place = _AT.search(str(error).rpartition(" - at ")[2])
         at = [int(place.group(1))] if place else []
     except (msgspec.DecodeError, RecursionError):
-        at = []
-        for i, raw in enumerate(records.each):
-            try:
-                readable(raw)
-            except Unfit:
-                at.append(i)
-        raise Refused(at) from None
+        raise Refused([i for i, raw in enumerate(records.each) if not _is_readable(raw)]) from None
     raise Refused([good[i] for i in at] if good is not None else at, decoding=True)
 
 
