@@ -232,8 +232,9 @@ def connect(dsn: str) -> psycopg.Connection[Row]:
     except ImportError as error:
         raise UsageError("PostgreSQL needs psycopg", hint="pip install 'headrace[postgres]'") from error
     try:
-        connection = psycopg.connect(dsn, autocommit=True, prepare_threshold=None, connect_timeout=10,
-                                     options="-c timezone=UTC -c client_encoding=UTF8")  # fmt: skip
+        patience: dict[str, Any] = {} if "connect_timeout" in dsn else {"connect_timeout": 10}
+        connection = psycopg.connect(dsn, autocommit=True, prepare_threshold=None, client_encoding="UTF8", **patience)
+        connection.execute("SET TimeZone = 'UTC'")
     except psycopg.Error as error:
         raise CannotOpen(f"PostgreSQL cannot be reached: {str(error).strip()}") from error
     for name in ("json", "jsonb"):
