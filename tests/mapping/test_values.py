@@ -57,8 +57,9 @@ NUMBER = st.one_of(
 @example(["0.1", "0.12345678901234567891"])
 @settings(deadline=None)
 def test_every_number_comes_back_equal(texts: list[str]) -> None:
-    numbers = mapper(Table(table="t", columns={"n": "n"}))
-    for _ in range(2):  # the first page teaches, the second takes the compiled path
+    for teacher in (b'[{"n":0.5}]', b'[{"n":1}]', b"[]"):  # what the compiled path expects when the numbers come
+        numbers = mapper(Table(table="t", columns={"n": "n"}))
+        numbers.map(teacher, page_id=0, fetched_at=0)
         body = "[" + ",".join(f'{{"n":{text}}}' for text in texts) + "]"
         done = numbers.map(body.encode(), page_id=1, fetched_at=0)
         values = done.batches[0].rows.column("n").to_pylist()
@@ -295,6 +296,26 @@ def test_changes_name_the_page() -> None:
     assert (change.table, change.column, change.before, change.after, change.page_id) == ("t", "v", "int", "float", 2)
     (change,) = pages.map(b'[{"v":1.5,"d":1.5}]', page_id=3, fetched_at=0).changes
     assert (change.column, change.before, change.after) == ("d", "int", "float")
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "kind"),
+    [
+        ("1", "9007199254740993", "bigint"),
+        ("1", "9223372036854775808", "decimal"),
+        ("0.5", "9007199254740993", "string"),
+        ("0.5", "1e400", "string"),
+        ("{}", "5", "string"),
+        ('"x"', "5", "string"),
+        ("true", "1", "string"),
+    ],
+)
+def test_a_later_page_widens(first: str, later: str, kind: str) -> None:
+    pages = mapper(Table(table="t", columns={"v": "v"}))
+    before = pages.map(f'[{{"v":{first}}}]'.encode(), page_id=1, fetched_at=0).batches[0].types["v"]
+    done = pages.map(f'[{{"v":{first}}},{{"v":{later}}}]'.encode(), page_id=2, fetched_at=0)
+    assert [(c.before, c.after, c.page_id) for c in done.changes] == [(before, kind, 2)]
+    assert done.batches[0].types["v"] == kind
 
 
 def flat(*keys: str, **more: Any) -> Table:
