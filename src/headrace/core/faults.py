@@ -2,9 +2,9 @@
 
 ``HEADRACE_FAULT=commit.before_commit:3:kill`` kills the process the third time that the point is
 passed (actions: ``kill`` = SIGKILL, ``raise``, ``hang``). Tests in the process use :func:`install`.
-The points: ``fetch.sent``, ``fetch.cached``, ``commit.begin``, ``commit.staged``,
-``commit.before_commit``, ``commit.after_commit``, ``cache.write``, ``cache.segment_removed``,
-``run.saved``, ``run.finished``.
+The points: ``fetch.sent``, ``fetch.received``, ``fetch.cached``, ``cache.write``, ``cache.segment_removed``,
+``commit.begin``, ``commit.sql`` (before each statement), ``commit.staged``, ``commit.before_commit``,
+``commit.after_commit``, ``run.saved``, ``run.finished``.
 """
 
 from __future__ import annotations

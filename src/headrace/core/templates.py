@@ -9,7 +9,7 @@ from typing import Any
 from headrace.core.errors import InputError
 from headrace.core.suggest import did_you_mean
 
-_HOLE = re.compile(r"\{\{|\}\}|\{([A-Za-z_][\w-]*(?:\.[\w-]+)*)\}")
+_HOLE = re.compile(r"\{\{|\{([A-Za-z_][\w-]*(?:\.[\w-]+)*)\}")
 
 Lookup = Callable[[str], Any]
 
@@ -43,7 +43,7 @@ def render(text: str, lookup: Lookup) -> Any:
     def fill(match: re.Match[str]) -> str:
         name = match.group(1)
         if name is None:
-            return match.group(0)[0]
+            return "{"
         return as_text(lookup(name))
 
     return _HOLE.sub(fill, text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -12,15 +12,17 @@ from headrace.core import events
 from headrace.core.errors import SourceError
 from headrace.core.tables import Advance, Checkpoint, Finish, Group, SliceState, StreamKey, TableSpec
 from headrace.core.templates import Lookup
-from headrace.crawl import completeness, marks
+from headrace.crawl import completeness
 from headrace.crawl.channel import Channel
-from headrace.crawl.context import LastComplete, RunContext
+from headrace.crawl.context import RunContext
 from headrace.crawl.fetch import Ended, Stream
 from headrace.crawl.plan import CrawlPlan, CrawlResult
+from headrace.crawl.variables import PageLookup, with_mark, with_slice
 from headrace.crawl.writer import BYTES_ON_THE_WAY, Item, SliceEnded, Writer
 from headrace.mapping.config import RemovalRule
 from headrace.mapping.mapper import Mapper
 from headrace.sources.client import ApiClient
+from headrace.sources.throttle import SharedLimit
 
 FINISHED = "#finish"
 """The stream whose checkpoint says that a step's finish was committed (once, whatever happens)."""
@@ -33,18 +35,19 @@ async def crawl(plan: CrawlPlan, ctx: RunContext) -> CrawlResult:
     if finished is not None:
         rows = dict(finished.memo.get("rows", {}))
         return CrawlResult("done", rows, finished.rows, finished.page_number, 0, 0)
-    step = _Step(plan, ctx, await _mapper(plan, ctx))
+    lookup = PageLookup(ctx.lookup)
+    step = _Step(plan, ctx, await _mapper(plan, ctx, lookup), lookup)
     return await step.run(finish_key)
 
 
-async def _mapper(plan: CrawlPlan, ctx: RunContext) -> Mapper:
+async def _mapper(plan: CrawlPlan, ctx: RunContext, lookup: PageLookup) -> Mapper:
     capabilities = ctx.database.capabilities
-    draft = Mapper(plan.tables, known={}, limits=capabilities.limits, lookup=ctx.lookup, fold=capabilities.fold)
+    draft = Mapper(plan.tables, known={}, limits=capabilities.limits, lookup=lookup, fold=capabilities.fold)
     specs = table_rules(plan, draft)
     raw = [plan.raw_table] if plan.raw_table else []
     await ctx.database.call(lambda s: s.prepare(specs, raw))
     known = await ctx.database.call(lambda s: {spec.name: s.columns(spec.name) for spec in specs})
-    return Mapper(plan.tables, known=known, limits=capabilities.limits, lookup=ctx.lookup, fold=capabilities.fold)
+    return Mapper(plan.tables, known=known, limits=capabilities.limits, lookup=lookup, fold=capabilities.fold)
 
 
 def table_rules(plan: CrawlPlan, mapper: Mapper) -> list[TableSpec]:
@@ -59,10 +62,10 @@ def table_rules(plan: CrawlPlan, mapper: Mapper) -> list[TableSpec]:
 class _Step:
     """The moving parts of one crawl: streams → channel → writer."""
 
-    def __init__(self, plan: CrawlPlan, ctx: RunContext, mapper: Mapper) -> None:
+    def __init__(self, plan: CrawlPlan, ctx: RunContext, mapper: Mapper, page_lookup: PageLookup) -> None:
         self._plan, self._ctx, self._mapper = plan, ctx, mapper
         self._last = ctx.last_complete(plan.step)
-        self._lookup = _with_mark(plan, ctx.lookup, self._last)
+        self._lookup = with_mark(plan.incremental, ctx.lookup, self._last)
         auth = plan.auth
         reference = auth.credential() if auth is not None else None
         self._client = ApiClient(
@@ -79,11 +82,11 @@ class _Step:
             offline=ctx.offline,
             tokens=ctx.tokens,
             origins=plan.origins,
-            shared=ctx.shared_limit(_limit_name(plan, ctx)) if ctx.shared_limit else None,
+            shared=_shared_limit(plan, ctx),
         )
         self._channel: Channel[Item] = Channel(BYTES_ON_THE_WAY, lambda item: item.size)
         self._slices: dict[str, SliceState] = {}
-        self._writer = Writer(plan, ctx, mapper, self._channel, self._slices)
+        self._writer = Writer(plan, ctx, mapper, page_lookup, self._channel, self._slices)
         self._ended: list[Ended] = []
         self._failed: list[str] = []
         self._suspicions: list[tuple[str, str]] = []
@@ -132,7 +135,7 @@ class _Step:
         assert self._plan.slices is not None
         retry = self._plan.slices.retry
         while not self._ctx.stop.is_set() and "budget" not in self._ended and (state := await todo.next()) is not None:
-            lookup = _with_slice(self._lookup, state.params)
+            lookup = with_slice(self._lookup, state.params)
             for attempt in range(retry + 1):
                 self._slices[state.name] = state
                 try:
@@ -246,28 +249,16 @@ class _Slices:
             return state
 
 
-def _with_slice(lookup: Lookup, params: Mapping[str, Any]) -> Lookup:
-    def find(name: str) -> Any:
-        head, _, tail = name.partition(".")
-        if head == "slice" and tail in params:
-            return params[tail]
-        return lookup(name)
-
-    return find
+SHARED_BELOW = 1000.0
+"""Requests per second up to which processes count together; faster limits are none that an API enforces."""
 
 
-def _with_mark(plan: CrawlPlan, lookup: Lookup, last: LastComplete | None) -> Lookup:
-    """``{incremental.mark}``: where the last complete crawl ended, looked back from."""
-    if plan.incremental is None:
-        return lookup
-    mark = plan.incremental.start
-    if last is not None and last.mark is not None:
-        mark = marks.look_back(last.mark, plan.incremental.lookback)
-    return lambda name: mark if name == "incremental.mark" else lookup(name)
-
-
-def _limit_name(plan: CrawlPlan, ctx: RunContext) -> str:
-    """Processes that share this name share the rate: one credential at one host."""
+def _shared_limit(plan: CrawlPlan, ctx: RunContext) -> SharedLimit | None:
+    """What processes share: one credential at one host, under one rule."""
+    limit = plan.rate_limit
+    requests, period = limit.requests or limit.requests_per_second or 10, limit.per_seconds or 1
+    if ctx.shared_limit is None or requests / period > SHARED_BELOW:
+        return None
     reference = plan.auth.credential() if plan.auth is not None else None
     who = (reference.provider or reference.secret_key or "") if reference is not None else ""
-    return f"{ctx.org}/{who}@{plan.host}"
+    return ctx.shared_limit(f"{ctx.org}/{who}@{plan.host}/{requests:g}/{period:g}")

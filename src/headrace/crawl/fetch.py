@@ -218,15 +218,16 @@ class Stream:
     ) -> Fetched:
         paginator, memo = self._plan.paginator, at.memo
         records = count(envelope.records)
-        body_hash = int.from_bytes(hashlib.blake2b(response.body, digest_size=8).digest(), "big") >> 1
+        # The records alone: a cursor or a time beside them differs even when the page is the same.
+        content = int.from_bytes(hashlib.blake2b(envelope.records, digest_size=8).digest(), "big") >> 1
         seen = int(memo.get("seen", 0)) + records
         answer = Answer(response, envelope, records, number, seen)
         cursor = self._without_secrets(paginator.next(answer, at.cursor_next))
-        self._guard(at, number, body_hash, records)
+        self._guard(at, number, content, records)
         total = paginator.total(answer)
-        new: dict[str, Any] = {"seen": seen, "stamp": stamp, "hash": body_hash, "at": at.cursor_next}
-        if total is not None or "total" in memo:
-            new["total"] = total if total is not None else memo["total"]
+        new: dict[str, Any] = {"seen": seen, "stamp": stamp, "hash": content, "at": at.cursor_next}
+        if (declared := self._declared(total, memo.get("total"))) is not None:
+            new["total"] = declared
         if self._plan.incremental is not None:
             new["mark"] = marks.highest(envelope.records, self._plan.incremental.path, memo.get("mark"))
         after = replace(at, page_number=number, cursor_next=cursor, done=cursor is None, memo=new, rows=seen)
@@ -249,28 +250,36 @@ class Stream:
         identifier = page_id(stamp, self.key, number)
         return Fetched(after, response, envelope.records, records, identifier, request_key(request), stamp)
 
-    def _guard(self, at: Checkpoint, number: int, body_hash: int, records: int) -> None:
-        """The same position with the same body twice never ends; the same body elsewhere is suspicious."""
-        pair = hash((repr(at.cursor_next), body_hash))
+    def _declared(self, now: int | None, before: int | None) -> int | None:
+        """What the API says there is. Where pages are places in a list, a total that shrinks has moved
+        records to places that were read already: then the larger one counts."""
+        if now is None or before is None:
+            return before if now is None else now
+        positional = getattr(self._plan.paginator, "type", "") in ("offset", "page")
+        return max(now, before) if positional else now
+
+    def _guard(self, at: Checkpoint, number: int, content: int, records: int) -> None:
+        """The same position with the same records twice never ends; the same records elsewhere are suspicious."""
+        pair = hash((repr(at.cursor_next), content))
         if pair in self._pairs:
             raise LoopDetected(
-                f"page {number} is page {self._bodies.get(body_hash, number - 1)} again: the same cursor and the same body",
+                f"page {number} is page {self._bodies.get(content, number - 1)} again: the same cursor and the same records",
                 hint=f"cursor {str(at.cursor_next)[:200]!r}: check pagination.param and pagination.response_path",
                 place=self._place,
             )
-        if records and body_hash in self._bodies:
+        if records and content in self._bodies:
             self.suspicions.append(
                 (
-                    f"page {number} has the same body as page {self._bodies[body_hash]}",
+                    f"page {number} has the same records as page {self._bodies[content]}",
                     "check that the page parameter reaches the API (pagination.param)",
                 )
             )
-        self._remember(pair, body_hash, number)
+        self._remember(pair, content, number)
 
-    def _remember(self, pair: int, body_hash: int, number: int) -> None:
+    def _remember(self, pair: int, content: int, number: int) -> None:
         self._pairs.add(pair)
-        self._bodies.setdefault(body_hash, number)
-        self._order.append((pair, body_hash))
+        self._bodies.setdefault(content, number)
+        self._order.append((pair, content))
         if len(self._order) > REMEMBERED_PAGES:
             old_pair, old_body = self._order.popleft()
             self._pairs.discard(old_pair)

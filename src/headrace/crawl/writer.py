@@ -17,6 +17,7 @@ from headrace.crawl.channel import Channel
 from headrace.crawl.context import RunContext
 from headrace.crawl.fetch import Fetched
 from headrace.crawl.plan import CrawlPlan
+from headrace.crawl.variables import PageLookup
 from headrace.mapping.mapper import Mapped, Mapper
 
 GROUP_ROWS = 10_000
@@ -75,6 +76,7 @@ class Writer:
         plan: CrawlPlan,
         ctx: RunContext,
         mapper: Mapper,
+        lookup: PageLookup,
         channel: Channel[Item],
         slices: dict[str, SliceState],
     ) -> None:
@@ -84,7 +86,7 @@ class Writer:
         self.pages = 0
         self.standing: dict[StreamKey, Checkpoint | None] = {}
         """The committed checkpoint of each stream under way; whoever starts a stream puts it here."""
-        self._plan, self._ctx, self._mapper, self._channel = plan, ctx, mapper, channel
+        self._plan, self._ctx, self._mapper, self._lookup, self._channel = plan, ctx, mapper, lookup, channel
         self._slices = slices
         self._ready: deque[tuple[Item, Mapped | None]] = deque()
         self._last_seconds = 0.0
@@ -132,7 +134,12 @@ class Writer:
         self._ready.extend((item, next(mapped) if isinstance(item, Fetched) else None) for item in items)
 
     def _map(self, pages: list[Fetched]) -> list[Mapped]:
-        return [self._mapper.map(p.records, page_id=p.page_id, fetched_at=p.stamp) for p in pages]
+        found = []
+        for page in pages:
+            state = self._slices.get(page.at.key.slice)
+            self._lookup.slice = state.params if state is not None else {}
+            found.append(self._mapper.map(page.records, page_id=page.page_id, fetched_at=page.stamp))
+        return found
 
     def _fill(self, pending: _Pending) -> None:
         while self._ready and not pending.closed:

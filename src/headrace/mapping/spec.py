@@ -104,7 +104,7 @@ def _spec(table: Table, fold: Callable[[str], str], problems: list[str]) -> Tabl
         problems.append(str(error))
     written = {**table.on_insert, **{name: v for sets in table.on_change.values() for name, v in sets.items()}}
     rule = table.removals if isinstance(table.removals, RemovalRule) else RemovalRule()
-    watched = table.disposition == "append" or (table.disposition == "merge" and bool(table.removals))
+    watched = table.disposition == "append" or (table.disposition in ("merge", "scd2") and bool(table.removals))
     return TableSpec(
         name=fold(table.table),
         write=table.disposition,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import threading
@@ -14,14 +15,16 @@ from typing import Any
 
 from headrace.core.clock import Clock, SystemClock, new_run_id
 from headrace.core.contracts import CredentialRef, Destination, Secret
-from headrace.core.errors import InputError, Interrupted, UsageError
+from headrace.core.errors import InputError, Interrupted, PipelineFileError, UsageError
 from headrace.core.events import EventSink
 from headrace.core.suggest import did_you_mean
 from headrace.core.tables import RunRecord
 from headrace.core.templates import Lookup
 from headrace.destinations import from_url
-from headrace.pipeline.load import Loaded, from_resolved, load
+from headrace.pipeline.check import check_draft, is_warning
+from headrace.pipeline.load import Loaded, draft, from_resolved
 from headrace.pipeline.model import Pipeline, PipelineStep
+from headrace.pipeline.secrets import MASK
 from headrace.pipeline.variables import Variables
 from headrace.runner.engine import Surroundings, execute
 from headrace.runner.job import Job
@@ -84,11 +87,16 @@ def run(
     settings = Settings(
         state, secrets or {}, secrets_file, prompt, sinks, offline, rewrite or {}, max_pages, clock or SystemClock()
     )
-    loaded = load(pipeline, params=params, env=env, org=org, destination=destination, scope=scope)
+    checked = draft(pipeline)
+    loaded = checked.bind(params=params, env=env, org=org, destination=destination, scope=scope)
+    target = from_url(loaded.destination)
+    problems = check_draft(checked, target.capabilities())
+    if wrong := [line for line in problems if not is_warning(line)]:
+        raise PipelineFileError(wrong)
     with StateStore.open(state) as store:
         chosen = run_id if run_id and not restart else new_run_id(settings.clock)
         job = _job(loaded, chosen, steps, from_step, adopt=adopt)
-        return drive(job, from_url(loaded.destination), store, settings)
+        return drive(job, target, store, settings)
 
 
 def resume(
@@ -147,6 +155,12 @@ def stored_run(run_id: str, destination: Destination) -> RunRecord:
 def stored_job(record: RunRecord) -> Job:
     """The job that ``record`` was made for."""
     pipeline = from_resolved(record.resolved)
+    if f'"{MASK}"' in json.dumps(record.resolved):
+        raise UsageError(
+            f"the file of run {record.run_id} spelled out a credential, and credentials are not stored",
+            hint=f"run the file itself again: headrace run FILE --run-id {record.run_id}; better, put the credential "
+            "into auth: {provider: NAME}",
+        )
     return Job(
         run_id=record.run_id,
         pipeline_id=record.pipeline,

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from headrace.core import events
 from headrace.core.contracts import Capabilities, Session
@@ -19,6 +20,7 @@ from headrace.core.templates import Lookup
 from headrace.core.types import ColumnType
 from headrace.crawl.extract import table_rules
 from headrace.crawl.plan import CrawlPlan
+from headrace.crawl.variables import PageLookup
 from headrace.destinations import from_url
 from headrace.mapping.mapper import Mapped, Mapper
 from headrace.pipeline.load import DEFAULT_DESTINATION, draft, from_resolved
@@ -145,14 +147,15 @@ class _Replay:
     def run(self) -> ReplayResult:
         steps = [(e.step, e.config) for e in self._found.pipeline.steps if isinstance(e.config, ApiExtractor)]
         first = [self._plan(config, step, self._found.runs[-1]) for step, config in steps]
-        mappers = [self._mapper(plan, self._found.runs[-1]) for plan in first]
+        mappers = [self._mapper(plan, PageLookup(self._lookup(self._found.runs[-1]))) for plan in first]
         specs = [s for plan, mapper in zip(first, mappers, strict=True) for s in table_rules(plan, mapper)]
         before = {spec.name: self._count(spec.name) for spec in specs}
         with self._session.rebuild(specs) as inner:
             for run in self._found.runs:
                 for step, config in steps:
                     plan = self._plan(config, step, run)
-                    self._replay(run, plan, self._mapper(plan, run), inner)
+                    lookup = PageLookup(self._lookup(run))
+                    self._replay(run, plan, lookup, self._mapper(plan, lookup), inner)
         after = {spec.name: self._count(spec.name) for spec in specs}
         return ReplayResult(
             tables=after,
@@ -176,9 +179,9 @@ class _Replay:
         tables = [t for t in plan.tables if self._found.tables is None or t.table in self._found.tables]
         return replace(plan, tables=tables)
 
-    def _mapper(self, plan: CrawlPlan, run: RunRecord) -> Mapper:
+    def _mapper(self, plan: CrawlPlan, lookup: PageLookup) -> Mapper:
         limits, fold = self._capabilities.limits, self._capabilities.fold
-        return Mapper(plan.tables, known=self._types, limits=limits, lookup=self._lookup(run), fold=fold)
+        return Mapper(plan.tables, known=self._types, limits=limits, lookup=lookup, fold=fold)
 
     def _count(self, table: str) -> int:
         if not self._session.columns(table):
@@ -186,11 +189,13 @@ class _Replay:
         quoted = table.replace('"', '""')
         return sum(batch.column(0)[0].as_py() for batch in self._session.query(f'SELECT count(*) FROM "{quoted}"'))
 
-    def _replay(self, run: RunRecord, plan: CrawlPlan, mapper: Mapper, inner: Session) -> None:
+    def _replay(self, run: RunRecord, plan: CrawlPlan, lookup: PageLookup, mapper: Mapper, inner: Session) -> None:
         assert plan.raw_table is not None
+        slices = _Slices(self._session, run.run_id, plan.step)
         group: list[Mapped] = []
         rows = 0
         for page in self._pages_of(run, plan):
+            lookup.slice = slices.params(page.slice)
             mapped = mapper.map(_records(page, plan), page_id=page.page_id, fetched_at=page.fetched_at)
             self._pages += 1
             if group and (mapped.changes or rows >= GROUP_ROWS):
@@ -226,6 +231,24 @@ class _Replay:
         self._sink.emit(
             events.BatchCommitted(run.run_id, "replay", len(group), receipt.rows, None, self._pages, receipt.seconds)
         )
+
+
+class _Slices:
+    """The slices of a step by name, read when the first sliced page comes."""
+
+    def __init__(self, session: Session, run_id: str, step: str) -> None:
+        self._session, self._run_id, self._step = session, run_id, step
+        self._found: dict[str, Mapping[str, Any]] = {}
+
+    def params(self, name: str) -> Mapping[str, Any]:
+        if not name:
+            return {}
+        if not self._found:
+            after = -1
+            while chunk := self._session.slices(self._run_id, self._step, after=after, limit=10_000):
+                self._found |= {state.name: state.params for state in chunk}
+                after = chunk[-1].position
+        return self._found.get(name, {})
 
 
 def _records(page: RawPage, plan: CrawlPlan) -> bytes:

@@ -1,0 +1,41 @@
+"""The variables that a crawl adds to those of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from headrace.core.templates import Lookup
+from headrace.crawl import marks
+from headrace.crawl.context import LastComplete
+from headrace.crawl.plan import IncrementalPlan
+
+
+def with_slice(lookup: Lookup, params: Mapping[str, Any]) -> Lookup:
+    """``{slice.…}``: what a slice gives to its requests."""
+    found = PageLookup(lookup)
+    found.slice = params
+    return found
+
+
+def with_mark(plan: IncrementalPlan | None, lookup: Lookup, last: LastComplete | None) -> Lookup:
+    """``{incremental.mark}``: where the last complete crawl ended, looked back from."""
+    if plan is None:
+        return lookup
+    mark = plan.start
+    if last is not None and last.mark is not None:
+        mark = marks.look_back(last.mark, plan.lookback)
+    return lambda name: mark if name == "incremental.mark" else lookup(name)
+
+
+class PageLookup:
+    """The variables of the page being mapped: those of the run, and ``{slice.…}`` of its slice."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self.slice: Mapping[str, Any] = {}
+
+    def __call__(self, name: str) -> Any:
+        if name.startswith("slice.") and name[6:] in self.slice:
+            return self.slice[name[6:]]
+        return self._lookup(name)
