@@ -33,6 +33,9 @@ _READ: Mapping[str, ColumnType] = {
     "DECIMAL(38,9)": "decimal", "FLOAT": "float", "DOUBLE": "float", "JSON": "json",
     "TIMESTAMP WITH TIME ZONE": "timestamp", "DATE": "date", "BLOB": "binary",
 }  # fmt: skip
+_CONFIG: dict[str, Any] = {"autoinstall_known_extensions": False}
+"""Replaying the log of a killed process looks for extensions before those built in are there, and would fetch them
+from the network; told not to, it uses the built-in ones."""
 _SETTINGS = (
     "SET TimeZone = 'UTC'",
     "SET memory_limit = '192MB'",
@@ -181,7 +184,7 @@ class DuckDBDestination(Destination):
         if read_only and self.path != MEMORY and not Path(self.path).exists():
             raise CannotOpen(f"there is no file {self.path}", hint="headrace run makes it")
         try:
-            return duckdb.connect(self.path, read_only=read_only and self.path != MEMORY)
+            return duckdb.connect(self.path, read_only=read_only and self.path != MEMORY, config=_CONFIG)
         except duckdb.Error as error:
             text = str(error).strip()
             holder = _HOLDER.search(text)
