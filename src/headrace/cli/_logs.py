@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import fields
+from typing import Any
 
 from headrace.core import events
 from headrace.core.events import Event
 
 _DETAIL = (events.RequestSent, events.PageFetched, events.Waiting)
+_WARNINGS = (events.Warned, events.Suspicion, events.SliceFailed, events.RequestRetried, events.RecordsRejected)
+LONGEST = 200
+"""Characters of a cursor or a reason that a log line shows."""
 
 
 class LogSink:
-    """Logs each event under its name; requests and pages only at ``verbose`` 2."""
+    """Logs each event under its name; requests, pages and waits only at ``verbose`` 2."""
 
     def __init__(self, log_format: str, verbose: int) -> None:
         import structlog
@@ -21,7 +25,7 @@ class LogSink:
         if log_format == "json":
             last = structlog.processors.JSONRenderer(default=str)
         else:
-            last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+            last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0, sort_keys=False)
         self._log = structlog.wrap_logger(
             structlog.PrintLogger(sys.stderr),
             processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), last],
@@ -31,9 +35,28 @@ class LogSink:
     def emit(self, event: Event) -> None:
         if isinstance(event, _DETAIL) and self._verbose < 2:
             return
-        fields = {name: value for name, value in asdict(event).items() if value not in (None, "")}
-        level = "warning" if isinstance(event, events.Warned | events.Suspicion | events.SliceFailed) else "info"
-        self._log.msg(_snake(type(event).__name__), level=level, **fields)
+        level = "warning" if isinstance(event, _WARNINGS) else "info"
+        if isinstance(event, events.RunFinished) and event.status == "failed":
+            level = "error"
+        self._log.msg(_snake(type(event).__name__), level=level, **_fields(event))
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    """The event's fields that say something; ``rows`` as one number, since a line is read as a whole."""
+    found: dict[str, Any] = {}
+    for field in fields(event):
+        value = getattr(event, field.name)
+        if value is None or (isinstance(value, str | tuple | list | dict) and not value):
+            continue
+        if field.name == "rows":
+            value = sum(value.values())
+        elif isinstance(value, float):
+            value = round(value, 4)
+        elif field.name != "run_id" and not isinstance(value, bool | int):
+            text = value if isinstance(value, str) else repr(dict(value) if hasattr(value, "keys") else value)
+            value = text if len(text) <= LONGEST else text[:LONGEST] + "…"
+        found[field.name] = value
+    return found
 
 
 def _snake(name: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from headrace.core.errors import UsageError
+from headrace.core.errors import InputError, UsageError
+from headrace.core.suggest import did_you_mean
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,16 +58,27 @@ def requests(f: F) -> F:
     return f
 
 
+def as_json(f: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")(f)
+
+
+def confirmed(f: F) -> F:
+    return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(f)
+
+
 def output(f: F) -> F:
     """How progress, logs and the summary are shown."""
     for option in (
         click.option("-v", "--verbose", count=True, help="Log each state change; -vv each request."),
-        click.option("--log-format", type=click.Choice(["console", "json"]), default="console"),
+        click.option(
+            "--log-format", type=click.Choice(["console", "json"]), default="console",
+            help="How log lines are written (json implies -v).",
+        ),
         click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout."),
         click.option(
             "--progress", type=click.Choice(["auto", "plain", "none"]), default="auto", help="How progress is shown."
         ),
-    ):
+    ):  # fmt: skip
         f = option(f)
     return f
 
@@ -95,3 +108,27 @@ def inputs(params: tuple[str, ...], extra: list[str]) -> dict[str, Any]:
             value = rest.pop(0) if rest and not rest[0].startswith("--") else "true"
         found[name.replace("-", "_")] = value
     return found
+
+
+def misspelt(error: InputError, ctx: click.Context) -> InputError:
+    """``error``, with the option that an unknown input may have been meant to be."""
+    unknown = re.match(r"unknown input '([^']*)'", error.message)
+    if unknown is None:
+        return error
+    options = [text for parameter in ctx.command.params for text in parameter.opts if text.startswith("--")]
+    inputs_ = [f"--{name}" for name in error.hint.removeprefix("inputs: ").split(", ")]
+    wanted = "--" + unknown[1].replace("_", "-")
+    meant = did_you_mean(wanted, [*inputs_, *options])
+    if not meant:
+        return error
+    return InputError(
+        f"no option {wanted}, and no input of that name{meant}", hint=f"{error.hint}; options: headrace run --help"
+    )
+
+
+def check_order(pipeline: str) -> None:
+    """An input given before PIPELINE would take its place. Raises UsageError."""
+    if pipeline.startswith("-"):
+        raise UsageError(
+            f"{pipeline} stands where the pipeline should", hint="inputs come behind it: headrace run sapi --country de"
+        )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from headrace.core.errors import CannotOpen, DestinationError, SourceError
-from headrace.core.events import BatchCommitted, Event, EventSink
+from headrace.core.errors import DestinationBusy, HeadraceError, UsageError
+from headrace.core.events import BatchCommitted, Event, EventSink, RunStarted
 
 if TYPE_CHECKING:
     from headrace.runner.result import RunResult
@@ -20,34 +21,44 @@ if TYPE_CHECKING:
 class _Known:
     """Remembers which run this is, for what is said when it fails."""
 
-    run_id = ""
+    run_id = destination = ""
     pages = 0
 
     def emit(self, event: Event) -> None:
-        self.run_id = event.run_id
-        if isinstance(event, BatchCommitted):
+        if isinstance(event, RunStarted):
+            self.run_id, self.destination = event.run_id, event.destination
+        elif isinstance(event, BatchCommitted):
             self.pages += event.pages
 
 
 class Report:
     """The sinks of one call, and its last words."""
 
-    def __init__(self, sinks: Sequence[EventSink], as_json: bool) -> None:
+    def __init__(self, sinks: Sequence[EventSink], as_json: bool, before: Callable[[], None]) -> None:
         self._known = _Known()
+        self._before = before
         self.sinks = (self._known, *sinks)
         self._as_json = as_json
 
+    def facts(self) -> dict[str, Any]:
+        """What the JSON of a failure says beside the error; nothing before the run began."""
+        known = self._known
+        if not known.run_id:
+            return {}
+        return {"run_id": known.run_id, "destination": known.destination, "pages": known.pages}
+
     def failed(self) -> None:
         """Say what is safe and how to go on, where a run has begun."""
-        if self._known.run_id:
-            click.echo(
-                f"{self._known.pages:,} pages were committed by this call; "
-                f"go on with: headrace resume {self._known.run_id}",
-                err=True,
-            )
+        known = self._known
+        if known.run_id:
+            safe = f"{_count(known.pages, 'page')} committed by this call are safe" if known.pages > 1 else (
+                "the page committed by this call is safe" if known.pages else "nothing was committed by this call"
+            )  # fmt: skip
+            click.echo(f"{safe}; go on with: headrace resume {known.run_id}", err=True)
 
     def finish(self, result: RunResult) -> None:
-        """Print how the run ended, on stdout: for people, or as JSON."""
+        """Print how the run ended, on stdout: for people, or as JSON. The progress bar is gone by then."""
+        self._before()
         if self._as_json:
             click.echo(json.dumps(result.as_dict(), default=str))
             return
@@ -55,35 +66,53 @@ class Report:
             click.echo(line)
 
 
+_VERBS = {"done": "Done", "partial": "Paused", "suspect": "Suspect", "interrupted": "Stopped", "failed": "Failed"}
+
+
 def summary(result: RunResult) -> Iterator[str]:
     """How a run ended, where its rows are, and what to do next."""
-    verb = {"done": "Done", "partial": "Paused", "suspect": "Suspect", "interrupted": "Stopped", "failed": "Failed"}
     if result.resumed and not result.pages and not result.requests and result.status in ("done", "suspect"):
         yield f"Run {result.run_id} is {result.status} already; nothing was asked of the API."
     else:
-        cached = f", {result.cached:,} answers kept from before" if result.cached else ""
-        retries = f", {result.retries:,} retries" if result.retries else ""
+        cached = f", {_count(result.cached, 'answer')} kept from before" if result.cached else ""
+        retries = f", {result.retries:,} {'retry' if result.retries == 1 else 'retries'}" if result.retries else ""
+        again = " (resumed)" if result.resumed else ""
         yield (
-            f"{verb.get(result.status, result.status)}: {result.pages:,} pages with {result.requests:,} requests"
-            f"{cached}{retries} in {result.seconds:.1f} s"
+            f"{_VERBS.get(result.status, result.status)}{again}: {_count(result.pages, 'page')} with "
+            f"{_count(result.requests, 'request')}{cached}{retries} in {result.seconds:.1f} s"
         )
     width = max((len(table) for table in result.rows), default=0)
     for table, rows in result.rows.items():
-        yield f"  {table:<{width}}  {rows:>10,} rows"
-    yield f"  in {result.destination}, run {result.run_id}"
+        yield f"  {table:<{width}}  {rows:>10,} rows written"
+    if result.status == "done" and result.rows and not any(result.rows.values()):
+        yield "  the API had no record"
+    yield f"  in   {result.destination}"
+    yield f"  run  {result.run_id}"
     if result.error:
-        yield f"  why: {result.error}"
+        first, *more = result.error.splitlines()
+        yield f"  why  {first}"
+        yield from (f"       {line}" for line in more)
     for seen, remedy in result.suspicions:
-        yield f"  seen: {seen}\n        {remedy}"
+        if seen != result.error:
+            yield f"  seen {seen}"
+        yield f"       if that is right: {remedy}"
     if result.status == "suspect":
-        yield f"  next: headrace accept {result.run_id}   if this is right"
+        yield f"  next headrace accept {result.run_id}    (takes it as complete)"
     elif result.status in ("partial", "interrupted", "failed"):
-        yield f"  next: headrace resume {result.run_id}"
+        yield f"  next headrace resume {result.run_id}"
+    elif result.rows and not result.resumed:
+        named = "" if result.destination == "duckdb:///headrace.duckdb" else f" --destination {result.destination}"
+        yield f'  next headrace query "SELECT * FROM {next(iter(result.rows))} LIMIT 5"{named}'
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 @contextmanager
-def showing(progress: str, as_json: bool, log_format: str, verbose: int) -> Iterator[Report]:
-    """Show events while the body runs; the progress bar is gone before the summary is printed."""
+def showing(progress: str, as_json: bool, log_format: str, verbose: int, state: Path | None) -> Iterator[Report]:
+    """Show events while the body runs, and say what is safe when it fails."""
+    from headrace.cli import _database
     from headrace.cli._logs import LogSink
     from headrace.cli._progress import make
 
@@ -93,15 +122,27 @@ def showing(progress: str, as_json: bool, log_format: str, verbose: int) -> Iter
     bar = make(progress, sys.stderr, quiet=bool(sinks) and progress == "auto")
     if bar is not None:
         sinks.append(bar)
-    report = Report(sinks, as_json)
-    try:
-        yield report
-    except (SourceError, DestinationError) as error:
+
+    def close() -> None:
         if bar is not None:
             bar.close()
-        if not isinstance(error, CannotOpen):
+
+    report = Report(sinks, as_json, close)
+    try:
+        yield report
+    except BaseException as error:
+        close()
+        facts = click.get_current_context().obj
+        if isinstance(facts, dict):
+            facts.update(report.facts())
+        if isinstance(error, DestinationBusy):
+            # The error carries the file's name alone: whose run it is stands in the state store.
+            with _database.opened_state(state) as store:
+                raise _database.explained(error, "", store) from error
+        if (not isinstance(error, UsageError) and isinstance(error, HeadraceError | KeyboardInterrupt)) or (
+            type(error).__name__ == "CancelledError"
+        ):
             report.failed()
         raise
     finally:
-        if bar is not None:
-            bar.close()
+        close()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import click
 
 from headrace._version import __version__
-from headrace.core.errors import HeadraceError, PipelineFileError
+from headrace.cli._failure import guarded
 from headrace.core.suggest import did_you_mean
 
 COMMANDS: dict[str, str] = {
@@ -26,7 +27,7 @@ COMMANDS: dict[str, str] = {
     "replay": "Rebuild tables from the archive, without one request.",
     "removals": "List, confirm or reject rows that are gone.",
     "accept": "Accept a suspect run as complete.",
-    "schema": "Print the JSON Schema of pipeline files.",
+    "schema": "Print the JSON Schema of pipeline files, or a table's history.",
     "purge": "Delete archived answers or removed rows.",
     "vacuum": "Give deleted bytes back to the disk.",
     "sandbox": "Serve stand-ins of APIs, with faults to switch on.",
@@ -64,8 +65,9 @@ class Commands(click.Group):
 def cli() -> None:
     """Headrace carries data from web APIs into a database and never loses its place.
 
-    Try `headrace sandbox` in one terminal and `headrace run sapi` in another, or write your own pipeline
-    with `headrace new`.
+    \b
+    Try it without an API: headrace sandbox        (in one terminal; it prints what to run in another)
+    Your own API:          headrace new my.yml     (then: check, preview, run)
 
     Exit codes: 0 done, 1 failed, 2 bad use or file, 3 partial or suspect, 130 interrupted.
     """
@@ -73,22 +75,8 @@ def cli() -> None:
 
 def start() -> None:
     """Run the command line and exit with its code."""
-    try:
-        code = cli.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except click.exceptions.Abort:
-        code = 130
-    except PipelineFileError as error:
-        click.echo(str(error), err=True)
-        code = error.exit_code
-    except HeadraceError as error:
-        click.echo(f"error: {error}", err=True)
-        code = error.exit_code
-    except KeyboardInterrupt:
-        code = 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+    arguments = sys.argv[1:]
+    facts: dict[str, Any] = {}
+    sys.exit(
+        guarded(lambda: cli.main(arguments, prog_name="headrace", standalone_mode=False, obj=facts), arguments, facts)
+    )

@@ -33,7 +33,7 @@ def command(
     from headrace.cli import _report
     from headrace.runner.api import resume
 
-    with _report.showing(progress, as_json, log_format, verbose) as report:
+    with _report.showing(progress, as_json, log_format, verbose, state) as report:
         result = resume(
             run_id,
             destination=destination,

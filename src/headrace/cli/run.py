@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from headrace.cli import _options, _secrets
+from headrace.core.errors import InputError
 
 
 @click.command("run", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -46,31 +47,43 @@ def command(
 ) -> int:
     """Crawl PIPELINE (a built-in's name or a YAML file) into a database.
 
+    Inputs of the pipeline are options too: --country de. `headrace check PIPELINE` lists them.
+
     Stop it with Ctrl-C, or let it be killed: the same --run-id, or `headrace resume`, goes on from the last
-    commit. Credentials come from the environment (<PROVIDER>_API_KEY), a secrets file or a prompt.
+    commit. Credentials come from the environment (<PROVIDER>_API_KEY), a secrets file or a prompt, never from
+    an argument.
+
+    \b
+    headrace run sapi --country de --max-pages 5
+    headrace run my.yml --destination postgresql://me@db/warehouse
     """
     from headrace.cli import _report
     from headrace.runner.api import run
 
-    with _report.showing(progress, as_json, log_format, verbose) as report:
-        result = run(
-            pipeline,
-            params=_options.inputs(params, ctx.args),
-            destination=destination,
-            run_id=run_id,
-            max_pages=max_pages,
-            steps=steps,
-            from_step=from_step,
-            restart=restart,
-            adopt=adopt,
-            org=org,
-            env=env,
-            offline=offline,
-            rewrite=_options.pairs(rewrites, "--rewrite"),
-            secrets_file=secrets_file,
-            prompt=_secrets.prompt(),
-            state=state,
-            sinks=report.sinks,
-        )
+    _options.check_order(pipeline)
+    given = _options.inputs(params, ctx.args)
+    with _report.showing(progress, as_json, log_format, verbose, state) as report:
+        try:
+            result = run(
+                pipeline,
+                params=given,
+                destination=destination,
+                run_id=run_id,
+                max_pages=max_pages,
+                steps=steps,
+                from_step=from_step,
+                restart=restart,
+                adopt=adopt,
+                org=org,
+                env=env,
+                offline=offline,
+                rewrite=_options.pairs(rewrites, "--rewrite"),
+                secrets_file=secrets_file,
+                prompt=_secrets.prompt(),
+                state=state,
+                sinks=report.sinks,
+            )
+        except InputError as error:
+            raise _options.misspelt(error, ctx) from None
         report.finish(result)
     return result.exit_code

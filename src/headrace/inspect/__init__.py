@@ -1,1 +1,1 @@
-"""Looking before leaping, and at what was done: preview, plan, provenance."""
+"""Looking without touching: one page, a plan, the origin of a row. Nothing here prints."""
