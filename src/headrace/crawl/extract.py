@@ -195,7 +195,8 @@ class _Step:
         plan, ctx, writer = self._plan, self._ctx, self._writer
         if plan.slices is not None:
             await self._count_slices()
-        if found := completeness.collapse(self._seen, self._last):
+        whole = set(self._ended) == {"done"}  # one that was stopped says nothing about what there is
+        if whole and (found := completeness.collapse(self._seen, self._last)):
             self._suspicions.append(found)
         if ctx.accepted:
             self._suspicions.clear()
