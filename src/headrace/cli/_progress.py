@@ -117,7 +117,7 @@ def notice(event: Event) -> str | None:
                 return f"{rows} are gone at once: held back, see `headrace removals list`"
             return f"{rows} are no longer there (kept, see {event.table}_removed)"
         case events.Suspicion():
-            return f"suspicious: {event.seen} (if that is right: {event.remedy})"
+            return f"suspicious: {event.seen} (remedy: {event.remedy.replace('RUN_ID', event.run_id)})"
         case events.SliceFailed():
             return f"slice {event.slice} failed (attempt {event.attempt}): {event.error}"
         case events.Warned():

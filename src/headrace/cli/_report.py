@@ -95,7 +95,7 @@ def summary(result: RunResult) -> Iterator[str]:
     for seen, remedy in result.suspicions:
         if seen != result.error:
             yield f"  seen {seen}"
-        yield f"       if that is right: {remedy}"
+        yield f"       remedy: {remedy.replace('RUN_ID', result.run_id)}"
     if result.status == "suspect":
         yield f"  next headrace accept {result.run_id}    (takes it as complete)"
     elif result.status in ("partial", "interrupted", "failed"):

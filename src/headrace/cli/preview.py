@@ -146,7 +146,7 @@ def _lines(page: Preview, lines: int) -> Iterator[str]:
         if page.total is not None and page.records:
             yield f"  {page.total:,} records in all: about {-(-page.total // page.records):,} pages like this one"
     for seen, remedy in page.doubts:
-        yield f"  suspicious: {seen}\n    if that is right: {remedy}"
+        yield f"  suspicious: {seen}\n    remedy: {remedy}"
 
 
 def _body(body: bytes, lines: int) -> Iterator[str]:
