@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headrace.core import events, faults
@@ -324,7 +325,7 @@ def _announced(job: Job, around: Surroundings) -> Iterator[None]:
             run_id=job.run_id,
             pipeline=job.pipeline_id,
             org=job.org,
-            destination=around.destination.url,
+            destination=lasting_url(around.destination),
             status="running",
             pid=os.getpid(),
             host=socket.gethostname(),
@@ -335,6 +336,14 @@ def _announced(job: Job, around: Surroundings) -> Iterator[None]:
     )
     with Heartbeat(around.state, job.run_id):
         yield
+
+
+def lasting_url(destination: Destination) -> str:
+    """The destination's URL as another folder's process would have to write it."""
+    path = getattr(destination, "path", None)
+    if not isinstance(path, str) or path.startswith(":"):
+        return destination.url
+    return type(destination).model_validate({**destination.model_dump(), "path": str(Path(path).absolute())}).url
 
 
 def _held(run_id: str, pid: int, host: str, heartbeat: int, clock: Clock) -> RunIsHeld:
