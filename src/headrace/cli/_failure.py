@@ -41,10 +41,13 @@ def guarded(call: Callable[[], Any], arguments: Sequence[str], facts: Mapping[st
             raise
         if type(error).__name__ == "CancelledError":  # a second Ctrl-C; asyncio may not be loaded here
             code, text = 130, "stopped at once"
+            click.echo(text, err=True)
         else:
             code, text = 1, _internal(error, verbose=bool(options & {"-v", "-vv", "--verbose"}))
     else:
         return code if isinstance(code, int) else 0
+    if "note" in facts:
+        click.echo(facts["note"], err=True)
     if "--json" in options:
         status = "interrupted" if code == 130 else "failed"
         _print({"status": status, "error": text, **facts, "exit_code": code})

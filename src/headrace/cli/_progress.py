@@ -83,7 +83,7 @@ class Counts:
         rate = len(recent) / max(now - recent[0], 1.0) if recent else 0.0
         share = f" ({min(99, 100 * self.seen // self.total)} %)" if self.total else ""
         resumed = f" (+{self.before:,} before)" if self.before else ""
-        parts = [f"{self.pages:,} pages{resumed}{share}", f"{self.rows:,} rows"]
+        parts = [f"{self.pages:,} {_s(self.pages, 'page')}{resumed}{share}", f"{self.rows:,} {_s(self.rows, 'row')}"]
         if self.wait_until > now + 0.5:
             parts.append(f"waiting {span(self.wait_until - now)} ({self.waiting})")
         parts.append(f"{rate:.1f} requests/s")
@@ -223,6 +223,10 @@ def _rich(console: Any) -> RichProgress:
     if elapsed:
         columns.append(TimeElapsedColumn())
     return RichProgress(*columns, console=console, refresh_per_second=8, transient=False)
+
+
+def _s(number: int, what: str) -> str:
+    return what if number == 1 else f"{what}s"
 
 
 def _one_line(text: str) -> str:

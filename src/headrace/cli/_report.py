@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headrace.core.errors import DestinationBusy, HeadraceError, UsageError
+from headrace.core.errors import DestinationBusy
 from headrace.core.events import BatchCommitted, Event, EventSink, RunStarted
 
 if TYPE_CHECKING:
@@ -22,11 +22,12 @@ class _Known:
     """Remembers which run this is, for what is said when it fails."""
 
     run_id = destination = ""
+    resumed = False
     pages = 0
 
     def emit(self, event: Event) -> None:
         if isinstance(event, RunStarted):
-            self.run_id, self.destination = event.run_id, event.destination
+            self.run_id, self.destination, self.resumed = event.run_id, event.destination, event.resumed
         elif isinstance(event, BatchCommitted):
             self.pages += event.pages
 
@@ -41,20 +42,15 @@ class Report:
         self._as_json = as_json
 
     def facts(self) -> dict[str, Any]:
-        """What the JSON of a failure says beside the error; nothing before the run began."""
+        """What is said after the error, and in the JSON of a failure; nothing before the run began."""
         known = self._known
         if not known.run_id:
             return {}
-        return {"run_id": known.run_id, "destination": known.destination, "pages": known.pages}
-
-    def failed(self) -> None:
-        """Say what is safe and how to go on, where a run has begun."""
-        known = self._known
-        if known.run_id:
-            safe = f"{_count(known.pages, 'page')} committed by this call are safe" if known.pages > 1 else (
-                "the page committed by this call is safe" if known.pages else "nothing was committed by this call"
-            )  # fmt: skip
-            click.echo(f"{safe}; go on with: headrace resume {known.run_id}", err=True)
+        found = {"run_id": known.run_id, "destination": known.destination, "pages": known.pages}
+        if not (known.pages or known.resumed):
+            return {**found, "note": "nothing was committed yet: mend what the error says, and run it again"}
+        safe = f"{_count(known.pages, 'page')} of this call committed, and safe" if known.pages else "nothing is lost"
+        return {**found, "note": f"{safe}; go on with: headrace resume {known.run_id}"}
 
     def finish(self, result: RunResult) -> None:
         """Print how the run ended, on stdout: for people, or as JSON. The progress bar is gone by then."""
@@ -84,7 +80,7 @@ def summary(result: RunResult) -> Iterator[str]:
     width = max((len(table) for table in result.rows), default=0)
     for table, rows in result.rows.items():
         yield f"  {table:<{width}}  {rows:>10,} rows written"
-    if result.status == "done" and result.rows and not any(result.rows.values()):
+    if result.status == "done" and result.pages and not any(result.rows.values()):
         yield "  the API had no record"
     yield f"  in   {result.destination}"
     yield f"  run  {result.run_id}"
@@ -139,10 +135,6 @@ def showing(progress: str, as_json: bool, log_format: str, verbose: int, state: 
             # The error carries the file's name alone: whose run it is stands in the state store.
             with _database.opened_state(state) as store:
                 raise _database.explained(error, "", store) from error
-        if (not isinstance(error, UsageError) and isinstance(error, HeadraceError | KeyboardInterrupt)) or (
-            type(error).__name__ == "CancelledError"
-        ):
-            report.failed()
         raise
     finally:
         close()
