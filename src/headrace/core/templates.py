@@ -1,4 +1,4 @@
-"""``{name}`` in a string: looked up, never evaluated. ``{{`` is a literal brace."""
+"""``{name}`` in a string: looked up, never evaluated. ``{{`` is a literal brace, ``{{name}}`` is ``{name}``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from headrace.core.errors import InputError
 from headrace.core.suggest import did_you_mean
 
-_HOLE = re.compile(r"\{\{|\{([A-Za-z_][\w-]*(?:\.[\w-]+)*)\}")
+_NAME = r"([A-Za-z_][\w-]*(?:\.[\w-]+)*)"
+_HOLE = re.compile(rf"\{{\{{(?:{_NAME}\}}\}})?|\{{{_NAME}\}}")
 
 Lookup = Callable[[str], Any]
 
@@ -29,21 +30,21 @@ class UnknownVariable(InputError):
 def names(text: str) -> Iterator[str]:
     """The variables that ``text`` uses, in order."""
     for match in _HOLE.finditer(text):
-        if match.group(1):
-            yield match.group(1)
+        if match.group(2):
+            yield match.group(2)
 
 
 def render(text: str, lookup: Lookup) -> Any:
     """Fill the holes of ``text``. A text that is one hole gives the value itself (its type kept);
     otherwise values are written as text: true, false, lists comma-joined, null as nothing."""
     whole = _HOLE.fullmatch(text)
-    if whole and whole.group(1):
-        return lookup(whole.group(1))
+    if whole and whole.group(2):
+        return lookup(whole.group(2))
 
     def fill(match: re.Match[str]) -> str:
-        name = match.group(1)
+        literal, name = match.groups()
         if name is None:
-            return "{"
+            return "{" if literal is None else f"{{{literal}}}"
         return as_text(lookup(name))
 
     return _HOLE.sub(fill, text)
