@@ -230,7 +230,8 @@ class Writer:
                 del self.standing[advance.at.key]
                 self._slices.pop(advance.at.key.slice, None)
         self.rows.update(receipt.rows)
-        self.pages += len(pending.mapped)
+        pages = sum(page.response is not None for page, _ in pending.mapped)  # a status of `end_on` is no page
+        self.pages += pages
         self.records += pending.rows
         for change in group.changes:
             ctx.emit(SchemaChanged(ctx.run_id, change.table, change.column, change.before, change.after))
@@ -243,7 +244,7 @@ class Writer:
             BatchCommitted(
                 ctx.run_id,
                 step,
-                len(pending.mapped),
+                pages,
                 receipt.rows,
                 last.cursor_next if last else None,
                 last.page_number if last else 0,
