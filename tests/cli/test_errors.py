@@ -30,7 +30,10 @@ def rows(invoke: Invoke, sql: str) -> Any:
     [
         ("not-a-mapping", "just text\n"),
         ("empty", ""),
-        ("unknown-key", "steps:\n  - step: a\n    procesor: generic.api_extractor\n    config: {url: https://a.example/x}\n"),
+        (
+            "unknown-key",
+            "steps:\n  - step: a\n    procesor: generic.api_extractor\n    config: {url: https://a.example/x}\n",
+        ),
         (
             "wrong-type",
             "steps:\n  - step: a\n    processor: generic.api_extractor\n"
@@ -221,3 +224,24 @@ def test_an_unexpected_error_says_where_and_shows_no_data(
     monkeypatch.setenv("HEADRACE_DEBUG", "1")
     assert "Traceback" in invoke("check", "sapi").err
     assert invoke("check", "sapi", "--json").json["exit_code"] == 1
+
+
+def test_rows_that_go_all_at_once_wait_for_a_person(invoke: Invoke, pipeline: Pipeline, api: Api) -> None:
+    give(api, {"items": [{"id": i, "name": "x"} for i in range(10)]})
+    assert invoke("run", pipeline()).code == 0
+    give(api, {"items": [{"id": i, "name": "x"} for i in range(4)]})
+    for run_id, verdict in (("r2", "reject"), ("r3", "confirm")):
+        said = invoke("run", "my.yml", "--run-id", run_id)
+        assert said.code == 0
+        assert "6 of 10 rows of items are gone at once: held back" in said.err
+        listed = invoke("removals", "list", "--held").out
+        assert f"decide: headrace removals confirm items {run_id}" in listed
+        assert len(rows(invoke, "SELECT id FROM items_current")) == 10
+        decided = invoke("removals", verdict, "items", run_id)
+        assert (decided.code, decided.out.startswith("6 rows of items ")) == (0, True)
+    assert len(rows(invoke, "SELECT id FROM items_current")) == 4
+    assert len(rows(invoke, "SELECT id FROM items_removed")) == 6
+    asked = invoke("purge", "--removed", "items")
+    assert (asked.code, "will delete 6 removed rows of items" in asked.err) == (2, True)
+    assert invoke("purge", "--removed", "items", "--yes").out.startswith("deleted 6 removed rows")
+    assert len(rows(invoke, "SELECT id FROM items")) == 4

@@ -77,13 +77,25 @@ def explained(busy: DestinationBusy, url: str, store: StateStore) -> Destination
 
 def _holder(entries: list[RunEntry], url: str, pid: int) -> RunEntry | None:
     running = [entry for entry in entries if entry.status == "running"]
-    return next(
-        (e for e in running if e.pid == pid), next((e for e in running if e.destination == url and not pid), None)
-    )
+    by_pid = (entry for entry in running if entry.pid == pid)
+    by_file = (entry for entry in running if not pid and url and _absolute(entry.destination) == _absolute(url))
+    return next(by_pid, next(by_file, None))
+
+
+def _absolute(url: str) -> str:
+    """One text for a file, from whichever folder it was named."""
+    scheme, found, path = url.partition(":///")
+    return f"{scheme}:///{Path(path).absolute()}" if found else url
+
+
+def _exists(url: str) -> bool:
+    _, file, path = url.partition(":///")
+    return not file or Path(path).exists()
 
 
 def _elsewhere(error: CannotOpen, url: str, store: StateStore) -> CannotOpen:
-    others = list(dict.fromkeys(entry.destination for entry in store.runs(limit=20) if entry.destination != url))
+    known = dict.fromkeys(entry.destination for entry in store.runs(limit=20))
+    others = [found for found in known if _absolute(found) != _absolute(url) and _exists(found)]
     if others:
         hint = "the latest runs went to: " + ", ".join(others[:3]) + f"\n  name one: --destination {others[0]}"
     else:

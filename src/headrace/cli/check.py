@@ -81,7 +81,7 @@ def _target(found: Draft, given: str | None) -> Destination | None:
 def _facts(found: Draft, target: Destination | None) -> dict[str, Any]:
     from headrace.core.templates import as_text
     from headrace.inspect.steps import extract_steps
-    from headrace.secrets.resolve import _variables as variables
+    from headrace.secrets.resolve import _variables as variables  # the names that the error of a missing one lists
 
     tables: list[str] = []
     credentials: dict[str, None] = {}
