@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from headrace.destinations import from_url
-from headrace.runner.engine import lasting_url
+from headrace.runner.holding import lasting_url
 
 
 @pytest.mark.parametrize("scheme", ["duckdb", "sqlite"])

@@ -26,7 +26,8 @@ from headrace.pipeline.load import Loaded, draft, from_resolved
 from headrace.pipeline.model import Pipeline, PipelineStep
 from headrace.pipeline.secrets import MASK
 from headrace.pipeline.variables import Variables
-from headrace.runner.engine import Surroundings, execute
+from headrace.runner.engine import execute
+from headrace.runner.holding import Surroundings
 from headrace.runner.job import Job
 from headrace.runner.result import RunResult
 from headrace.secrets.resolve import resolve

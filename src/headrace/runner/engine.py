@@ -3,54 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headrace.core import events, faults
-from headrace.core.clock import Clock
-from headrace.core.contracts import CredentialRef, Destination, Secret
-from headrace.core.errors import DestinationBusy, HeadraceError, RunIsHeld
+from headrace.core.contracts import CredentialRef, Secret
+from headrace.core.errors import HeadraceError
 from headrace.core.tables import RunRecord, RunStatus, StreamKey
+from headrace.core.templates import as_text, render
 from headrace.crawl.context import LastComplete, RunContext
 from headrace.crawl.extract import FINISHED
 from headrace.crawl.plan import CrawlResult
-from headrace.runner import records
-from headrace.runner.database import SessionThread, open_session
+from headrace.pipeline.secrets import spelled_out
+from headrace.runner import holding, records
+from headrace.runner.database import SessionThread
+from headrace.runner.holding import Surroundings
 from headrace.runner.job import Job
 from headrace.runner.result import RunResult, StepSummary
 from headrace.runner.sinks import Fanout, StateSink, Tally
 from headrace.secrets.mask import Masker
+from headrace.secrets.scrub import scrub
 from headrace.state.cache import ResponseCache
-from headrace.state.contract import RunEntry
-from headrace.state.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from headrace.state.store import StateStore
+    from headrace.steps.base import Step
 
 _ORDER: tuple[RunStatus, ...] = ("failed", "interrupted", "partial", "suspect", "done")
 """What a run is called when its steps end differently: the first of these that occurs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a run needs besides its job: where state is, how secrets are found, who listens."""
-
-    destination: Destination
-    state: StateStore
-    clock: Clock
-    find_secret: Callable[[CredentialRef], Secret]
-    sinks: tuple[events.EventSink, ...] = ()
-    offline: bool = False
-    rewrite: Mapping[str, str] = field(default_factory=dict)
-    page_limit: int | None = None
-    accept: bool = False
-    """Go on with a suspect run, and take it as complete."""
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class _Tokens:
@@ -72,11 +53,11 @@ async def execute(job: Job, around: Surroundings) -> RunResult:
     tally = Tally()
     fanout = Fanout((tally, StateSink(around.state, tally, around.clock), *around.sinks))
     started = around.clock.monotonic()
-    async with _opened(job, around) as database, _leased(job, database, around):
+    async with holding.opened(job, around) as database, holding.leased(job, database, around):
         job, record, resumed = await records.begin(job, database, around.clock, fanout)
         if resumed and (record.status == "done" or (record.status == "suspect" and not around.accept)):
             return _as_it_stands(job, record, around)
-        with _announced(job, around):
+        with holding.announced(job, around):
             masker = Masker()
             cache = ResponseCache(
                 around.state.folder / "cache",
@@ -90,6 +71,7 @@ async def execute(job: Job, around: Surroundings) -> RunResult:
             try:
                 status, steps, error, suspicions = await run.steps()
             except BaseException as problem:
+                scrub(problem, masker.mask_text)
                 await run.record_failure(problem)
                 raise
             finally:
@@ -160,7 +142,7 @@ class _Run:
         suspicions: list[tuple[str, str]] = []
         try:
             for entry in self._job.steps:
-                ctx = self._context(transport, last)
+                ctx = self._context(entry.config, transport, last)
                 result: CrawlResult = await entry.config.run(entry.step, entry.title or entry.step, ctx)
                 summaries.append(StepSummary(entry.step, result.status, dict(result.rows), result.pages))
                 suspicions += result.suspicions
@@ -180,9 +162,11 @@ class _Run:
         status: RunStatus = next((s for s in _ORDER if s in found), "done")
         return status, summaries, "\n".join(problems), suspicions
 
-    def _context(self, transport: Any, last: Mapping[str, LastComplete]) -> RunContext:
+    def _context(self, config: Step, transport: Any, last: Mapping[str, LastComplete]) -> RunContext:
         around, record = self._around, self._record
         lookup = self._job.lookup(record.run_id, record.now, self._results)
+        for secret in spelled_out(config.model_dump(by_alias=True), lambda text: as_text(render(text, lookup))):
+            self._masker.add(secret)
         return RunContext(
             run_id=record.run_id,
             pipeline=record.pipeline,
@@ -279,76 +263,4 @@ def _as_it_stands(job: Job, record: RunRecord, around: Surroundings) -> RunResul
         status=record.status,
         resumed=True,
         error=record.error,
-    )
-
-
-@asynccontextmanager
-async def _opened(job: Job, around: Surroundings) -> AsyncIterator[SessionThread]:
-    """The destination's session; a file that another process holds names the run that holds it."""
-    try:
-        opening = open_session(around.destination)
-        database = await opening.__aenter__()
-    except DestinationBusy as busy:
-        holder = around.state.holder(job.run_id)
-        if holder is None or not holder.alive:
-            raise
-        raise _held(job.run_id, holder.pid, holder.host, holder.heartbeat, around.clock) from busy
-    try:
-        yield database
-    finally:
-        await opening.__aexit__(None, None, None)
-
-
-@asynccontextmanager
-async def _leased(job: Job, database: SessionThread, around: Surroundings) -> AsyncIterator[None]:
-    owner = f"{os.getpid()}@{socket.gethostname()}"
-    lease: list[Any] = []
-
-    def take(session: Any) -> None:
-        held = session.lease(job.run_id, owner)
-        held.__enter__()
-        lease.append(held)
-
-    await database.call(take)
-    try:
-        yield
-    finally:
-        await database.call(lambda _: lease[0].__exit__(None, None, None))
-
-
-@contextmanager
-def _announced(job: Job, around: Surroundings) -> Iterator[None]:
-    """Say in the state store who runs this, and go on saying it."""
-    now = around.clock.now()
-    around.state.put_run(
-        RunEntry(
-            run_id=job.run_id,
-            pipeline=job.pipeline_id,
-            org=job.org,
-            destination=lasting_url(around.destination),
-            status="running",
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            started_at=now,
-            updated_at=now,
-            params=dict(job.params),
-        )
-    )
-    with Heartbeat(around.state, job.run_id):
-        yield
-
-
-def lasting_url(destination: Destination) -> str:
-    """The destination's URL as another folder's process would have to write it."""
-    path = getattr(destination, "path", None)
-    if not isinstance(path, str) or path.startswith(":"):
-        return destination.url
-    return type(destination).model_validate({**destination.model_dump(), "path": str(Path(path).absolute())}).url
-
-
-def _held(run_id: str, pid: int, host: str, heartbeat: int, clock: Clock) -> RunIsHeld:
-    seconds = max(0, clock.now() - heartbeat) // 1_000_000
-    return RunIsHeld(
-        f"run {run_id} is being run by process {pid} on {host} (heartbeat {seconds} s ago)",
-        hint=f"wait for it, or stop it; `headrace status {run_id}` shows how far it is",
     )
