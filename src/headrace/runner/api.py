@@ -78,7 +78,8 @@ def run(
     A ``run_id`` that exists already is resumed from its last commit. ``max_pages`` pauses each stream
     after that many pages of this call (status ``partial``). ``rewrite`` sends requests for a host to another
     base URL. ``offline`` uses only answers that an earlier call kept. ``restart`` begins
-    a new run under a new id, whatever ``run_id`` stands at; ``adopt`` goes on with a changed mapping. ``secrets``
+    a new run under a new id, whatever ``run_id`` stands at; ``adopt`` replays
+    what is stored through a changed mapping and goes on with that. ``secrets``
     are looked up before anything else (``{"hubspot": "..."}``). Ctrl-C commits what is fetched and returns
     a result with status ``interrupted``.
 
@@ -97,6 +98,8 @@ def run(
     with StateStore.open(state) as store:
         chosen = run_id if run_id and not restart else new_run_id(settings.clock)
         job = _job(loaded, chosen, steps, from_step, adopt=adopt)
+        if adopt:
+            _adopt(job, pipeline, loaded.destination, target)
         return drive(job, target, store, settings)
 
 
@@ -125,6 +128,16 @@ def resume(
     with StateStore.open(state) as store:
         target = find_destination(run_id, destination, store)
         return drive(stored_job(stored_run(run_id, target)), target, store, settings)
+
+
+def _adopt(job: Job, pipeline: str | Path, url: str, target: Destination) -> None:
+    """Bring what an earlier call of this run stored under the mapping that the file has now."""
+    from headrace.runner.replay import replay
+
+    with target.open() as session:
+        stored = session.run(job.run_id)
+    if stored is not None and stored.pages and stored.mapping_hash != job.mapping_hash:
+        replay(job.pipeline_id, pipeline_file=pipeline, destination=url)
 
 
 def find_destination(run_id: str, url: str | None, store: StateStore) -> Destination:

@@ -53,7 +53,7 @@ async def begin(job: Job, database: SessionThread, clock: Clock, sink: EventSink
                 events.Warned(
                     job.run_id,
                     "the mapping changed since this run began: it goes on with the stored one "
-                    "(--adopt takes the new one from here on; `headrace replay` rebuilds what was stored before)",
+                    "(--adopt replays what is stored through the new one, and goes on with that)",
                 )
             )
     if stored.status in ("done", "suspect"):
