@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sqlite3
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -204,3 +205,30 @@ def test_the_key_is_nowhere(invoke: Invoke, sapi: Sapi, home: Path) -> None:
     with sqlite3.connect("x.db") as db:
         assert db.execute("SELECT count(*) FROM sapi_raw_pages").fetchone() == (2,)
     db.close()
+
+
+def test_ctrl_c_while_a_person_is_asked_for_the_key(sapi: Sapi, home: Path) -> None:
+    import pty
+
+    environment = {name: value for name, value in os.environ.items() if name != "SAPI_API_KEY"}
+    program = [sys.executable, "-c", "from headrace.cli import main; main()", *sapi, "--run-id", "r1"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(program[0], program, environment)
+    shown = b""
+    sent = False
+    while True:
+        try:
+            found = os.read(terminal, 4096)
+        except OSError:  # the process has gone
+            break
+        shown += found
+        if b"Credential for SAPI:" in shown and not sent:
+            os.write(terminal, b"\x03")
+            sent = True
+        if not found:
+            break
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
+    os.close(terminal)
+    assert b"go on with: headrace resume r1" in shown
+    assert b"Traceback" not in shown

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 def main() -> None:
     """The console script: every expected error becomes a message on stderr and an exit code."""
-    from headrace.cli.main import start
+    try:
+        from headrace.cli.main import start
 
-    start()
+        start()
+    except KeyboardInterrupt:  # before or after the command itself
+        raise SystemExit(130) from None

@@ -46,8 +46,8 @@ def guarded(call: Callable[[], Any], arguments: Sequence[str], facts: Mapping[st
             code, text = 1, _internal(error, verbose=bool(options & {"-v", "-vv", "--verbose"}))
     else:
         return code if isinstance(code, int) else 0
-    if "note" in facts:
-        click.echo(facts["note"], err=True)
+    if "note" in facts and "headrace resume" not in text:
+        click.echo(f"go on with: headrace resume {facts['run_id']}" if code == 130 else facts["note"], err=True)
     if "--json" in options:
         status = "interrupted" if code == 130 else "failed"
         _print({"status": status, "error": text, **facts, "exit_code": code})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,9 +21,16 @@ def prompt() -> Callable[[str], str | None] | None:
         return None
 
     def ask(what: str) -> str | None:
-        value: str = click.prompt(
-            what.rstrip(": "), hide_input=True, default="", show_default=False, err=True, prompt_suffix=": "
-        )
+        # A run's event loop takes Ctrl-C as a request to stop, which nobody reads while a person is asked.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            value: str = click.prompt(
+                what.rstrip(": "), hide_input=True, default="", show_default=False, err=True, prompt_suffix=": "
+            )
+        except click.exceptions.Abort:
+            raise KeyboardInterrupt from None
+        finally:
+            signal.signal(signal.SIGINT, before)
         return value or None
 
     return ask
