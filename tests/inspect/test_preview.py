@@ -14,7 +14,7 @@ from headrace.core.errors import AuthRefused, InputError
 from headrace.core.http import Request
 from headrace.destinations import from_url
 from headrace.inspect.preview import Preview, preview
-from headrace.inspect.shown import show
+from headrace.inspect.shown import show, show_signed
 from headrace.pipeline.load import load
 from headrace.sandbox.options import Options
 from headrace.sandbox.thread import Sandbox, run_in_thread
@@ -131,3 +131,10 @@ def test_what_a_request_keeps_secret_is_hidden_wherever_it_stands() -> None:
     assert dict(shown.headers) == {"X-Env": "***", "Accept": "json", "X-Api-Key": "***"}
     assert "hunter2" not in shown.body
     assert '"n": 1' in shown.body
+
+
+def test_whatever_signing_adds_is_hidden_however_short_and_whatever_its_name() -> None:
+    unsigned = Request("GET", "https://a.example/x", headers=(("Accept", "json"), ("X-Who", "old")))
+    signed = unsigned.with_headers([("X-Who", "ab1"), ("X-Plain", "xy2")])
+    shown = show_signed(signed, unsigned, {}, None, Masker())
+    assert dict(shown.headers) == {"Accept": "json", "X-Who": "***", "X-Plain": "***"}
