@@ -48,6 +48,10 @@ _PUBLIC = frozenset(
 )
 """Members of a JSON credential that say who or where, and stand in answers legitimately."""
 
+RUN = 16
+"""Letters and digits in a row that are masked on their own: no escaping changes them, however deep it goes."""
+
+_RUNS = re.compile(rf"[A-Za-z0-9]{{{RUN},}}")
 _HTML_SAFE_JSON = re.compile("[<>&='\u2028\u2029]")
 
 
@@ -109,7 +113,8 @@ class Masker:
 
 
 def _spellings(secret: str) -> Iterator[str]:
-    """``secret`` as itself, percent-encoded, in JSON, HTML and base64; at least 6 characters each."""
+    """``secret`` as itself, percent-encoded, in JSON, HTML and base64 (also within other text), and its long runs
+    of letters and digits alone; at least 6 characters each."""
     values = [secret]
     user, colon, password = secret.partition(":")
     if colon and user and len(password) >= MIN_LENGTH:
@@ -118,12 +123,15 @@ def _spellings(secret: str) -> Iterator[str]:
         for form in (value, quote(value, safe=""), quote(value), quote(value, safe="!'()*"), quote_plus(value)):
             yield form
             yield re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), form)
+        yield quote(quote(value, safe=""), safe="")
         yield html.escape(value, quote=False)
         yield html.escape(value)
+        yield html.escape(value, quote=False).replace('"', "&#34;").replace("'", "&#39;")
         for escaped in (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
             yield escaped
             yield escaped.replace("/", "\\/")
             yield _HTML_SAFE_JSON.sub(lambda match: f"\\u{ord(match.group()):04x}", escaped)
+            yield json.dumps(escaped)[1:-1]
         data = value.encode("utf-8", "surrogatepass")
         for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):
             padded = encode(data).decode()
@@ -134,6 +142,29 @@ def _spellings(secret: str) -> Iterator[str]:
             if len(stem) >= MIN_LENGTH:
                 yield encode(data + b":").decode()
                 yield stem
+        yield from _within_base64(value)
+        for run in _runs(value):
+            yield run
+            yield from _within_base64(run)
+
+
+def _runs(secret: str) -> Iterator[str]:
+    """Runs that only this secret can have: with letters and digits, and not the beginning of a JSON in base64,
+    which all tokens of one issuer share."""
+    for run in _RUNS.findall(secret):
+        if not run.isalpha() and not run.isdigit() and not run.startswith("eyJ"):
+            yield run
+
+
+def _within_base64(text: str) -> Iterator[str]:
+    """What ``text`` becomes inside a longer text in base64: the characters that no neighbour changes, for each of
+    the three places that it can begin at."""
+    data = text.encode("utf-8", "surrogatepass")
+    for offset in range(3):
+        inner = base64.b64encode(bytes(offset) + data).decode()[-(-8 * offset // 6) : (offset + len(data)) * 8 // 6]
+        if len(inner) >= MIN_LENGTH:
+            yield inner
+            yield inner.replace("+", "-").replace("/", "_")
 
 
 def _without_implied(forms: tuple[bytes, ...]) -> tuple[bytes, ...]:

@@ -41,7 +41,7 @@ def make_plan(config: ApiExtractor, step: str, title: str, lookup: Lookup) -> Cr
         paginator=paginator,
         data_path=parse(config.data_path),
         tables=config.tables or [legacy_table(_target(config), config.transform)],
-        host=urlsplit(url).netloc,
+        host=urlsplit(url).netloc.rpartition("@")[2],
         auth=config.auth,
         decoder=config.decode,
         error_path=parse(error_path) if error_path is not None else None,
@@ -78,6 +78,13 @@ def _request_maker(config: ApiExtractor, url: str) -> Callable[[Lookup], Request
             timeout=config.timeout,
             safe=safe,
         )
+        host = urlsplit(request.url).netloc
+        if "@" in host:
+            raise InputError(
+                f"the url of {host.rpartition('@')[2]} carries a user name",
+                hint="write the credential under auth: {type: basic, provider: NAME}",
+                place="url",
+            )
         if not re.match(r"https?://[^/]", request.url):
             raise InputError(
                 f"the url {request.url!r} is not an http address",
