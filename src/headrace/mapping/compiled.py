@@ -18,7 +18,7 @@ from headrace.mapping.functions import FUNCTIONS
 from headrace.mapping.plan import ColumnPlan, TablePlan, TableState
 from headrace.mapping.rows import Columns, merged, take
 from headrace.mapping.slow import Page, Rejections
-from headrace.mapping.tree import Source, Spot, compile_tree, observe, places
+from headrace.mapping.tree import Source, Spot, compilable, compile_tree, observe, places
 from headrace.mapping.vectors import Refused, Vectors
 from headrace.mapping.walk import Node, readable, texts
 
@@ -77,6 +77,8 @@ class Compiled:
             if settled is not None and _fields([state for state, *_ in tentative]) != settled:
                 return None
             self._grow(tentative)
+            if not compilable(self._root):
+                return None
             for record in probes - excluded:
                 observe(self._root, Node(records.each[record]))
             try:

@@ -18,6 +18,7 @@ from headrace.mapping.walk import Node
 
 Mode = Literal["none", "str", "int", "bool", "raw", "struct", "spread"]
 
+_UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')
 _INTEGER = re.compile(rb"-?\d+")
 _PYTHON: dict[str, Any] = {"str": str, "int": int, "bool": bool}
 
@@ -132,6 +133,12 @@ def observe(spot: Spot, node: Node) -> None:
     if spot.star is not None and inside is not None:
         for item in inside.values() if isinstance(inside, dict) else inside:
             observe(spot.star, item)
+
+
+def compilable(spot: Spot) -> bool:
+    """Whether a Struct can have these fields: msgspec takes no quotes, backslashes and control characters."""
+    below = [*spot.fields.values(), *([spot.star] if spot.star is not None else [])]
+    return not any(_UNNAMEABLE.search(name) for name in spot.fields) and all(map(compilable, below))
 
 
 def compile_tree(spot: Spot) -> Any:
