@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import headrace
 from headrace.destinations import from_url
 from headrace.sandbox import Options, Sandbox, run_in_thread
+from headrace.testing.api import Api, Handler, serving
 
 SAPI_HOST = "streaming-availability.p.rapidapi.com"
 
@@ -82,3 +84,10 @@ def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "postgresql":
         return Place(tmp_path, request.getfixturevalue("postgres_url"))
     return Place(tmp_path, f"{request.param}:///{tmp_path}/made.{request.param}")
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Handler], Api]]:
+    """Start APIs that end with the test."""
+    with ExitStack() as stack:
+        yield lambda answer: stack.enter_context(serving(answer))

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
-from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 import headrace
 from headrace.destinations import from_url
+from headrace.testing.api import Api, Handler, serving
 
 
 @pytest.fixture(scope="session")
@@ -29,56 +28,11 @@ def recorded() -> Path:
     pytest.skip(reason)
 
 
-Answer = tuple[bytes, int, dict[str, str]] | None
-"""Body, status, headers; ``None`` is a 404."""
-
-
-class Api:
-    """Serves what ``answer(path, parameters)`` gives; counts what it was asked."""
-
-    def __init__(self, answer: Callable[[str, dict[str, str]], Answer]) -> None:
-        self.asked: list[str] = []
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                api.asked.append(self.path)
-                parts = urlsplit(self.path)
-                found = answer(parts.path, {k: v[0] for k, v in parse_qs(parts.query).items()})
-                body, status, more = found or (b'{"message": "not found"}', 404, {})
-                self.send_response(status)
-                headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **more}
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-
 @pytest.fixture
-def serve() -> Iterator[Callable[[Callable[[str, dict[str, str]], Answer]], Api]]:
-    """Start an API that ends with the test."""
-    started: list[tuple[Api, Thread]] = []
-
-    def start(answer: Callable[[str, dict[str, str]], Answer]) -> Api:
-        api = Api(answer)
-        thread = Thread(target=api.server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        started.append((api, thread))
-        return api
-
-    yield start
-    for api, thread in started:
-        api.server.shutdown()
-        thread.join()
-        api.server.server_close()
+def serve() -> Iterator[Callable[[Handler], Api]]:
+    """Start APIs that end with the test."""
+    with ExitStack() as stack:
+        yield lambda answer: stack.enter_context(serving(answer))
 
 
 class Place:
