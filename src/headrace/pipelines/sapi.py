@@ -140,11 +140,10 @@ class SapiBackfillWorker:
         params = {"country": country, "catalogs": catalogs, "api_host": self._client.api_host}
         if genre := as_text(query.pop("genre", query.pop("genres", ""))):
             params["genre"] = ",".join(_GENRES.get(word.strip(), word.strip()) for word in genre.split(","))
-        own = scope.params_fingerprint
         self.last_result = headrace.run(
             "sapi", params={**params, **({"filters": query} if query else {})}, run_id=run_id,
             destination=self._database.url, max_pages=options.max_pages if options is not None else None,
             rewrite={API_HOST: self._client.base_url}, secrets={"SAPI": self._client.api_key},
-            scope=own and f"{country}:{','.join(sorted(catalogs))}:{own}",
+            scope=(own := scope.params_fingerprint) and f"{country}:{','.join(sorted(catalogs))}:{own}",
         )  # fmt: skip
         return self.last_result.run_id
