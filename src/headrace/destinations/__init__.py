@@ -24,7 +24,7 @@ def from_url(url: str) -> Destination:
     if kind is None or not issubclass(kind, Destination) or "://" not in url:
         known = sorted({*kinds, *_ALIASES})
         raise UsageError(
-            f"destination {url.partition('://')[0]!r} is not a known kind{did_you_mean(scheme, known)}",
+            f"destination {scheme!r} is not a known kind{did_you_mean(scheme, known)}",
             hint=f"a URL such as duckdb:///headrace.duckdb; schemes: {', '.join(known)}",
         )
     return kind.from_url(url)

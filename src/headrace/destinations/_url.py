@@ -14,7 +14,9 @@ def file_of(url: str) -> str:
     """The path in ``scheme:///relative`` or ``scheme:////absolute``, or ``:memory:``."""
     scheme, _, rest = url.partition("://")
     if not rest.startswith("/") or rest == "/":
-        raise UsageError(f"{url}: no file named", hint=f"write {scheme}:///file.db, or {scheme}:////absolute/file.db")
+        raise UsageError(
+            f"{scheme}://: no file named", hint=f"write {scheme}:///file.db, or {scheme}:////absolute/file.db"
+        )
     return unquote(rest[1:])
 
 
