@@ -224,6 +224,9 @@ def _batches(cursor: psycopg.ServerCursor[Row]) -> Iterator[pa.RecordBatch]:
             return
 
 
+_HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
+
+
 def connect(dsn: str) -> psycopg.Connection[Row]:
     """Autocommit, UTC, JSON as its own text, no prepared statements (plans do not survive DDL)."""
     try:
@@ -235,6 +238,8 @@ def connect(dsn: str) -> psycopg.Connection[Row]:
         patience: dict[str, Any] = {} if "connect_timeout" in dsn else {"connect_timeout": 10}
         connection = psycopg.connect(dsn, autocommit=True, prepare_threshold=None, client_encoding="UTF8", **patience)
         connection.execute("SET TimeZone = 'UTC'")
+    except psycopg.ProgrammingError:  # libpq quotes what it cannot read, the password too
+        raise CannotOpen("PostgreSQL cannot read this URL") from None
     except psycopg.Error as error:
         raise CannotOpen(f"PostgreSQL cannot be reached: {str(error).strip()}") from error
     for name in ("json", "jsonb"):
@@ -304,6 +309,18 @@ class PostgreSQLDestination(Destination):
 
     @classmethod
     def from_url(cls, url: str) -> PostgreSQLDestination:
+        try:
+            parts = urlsplit(url)
+            hosts = parts.netloc.rpartition("@")[2].split(",")
+            readable = all(_HOST.fullmatch(host) for host in hosts) and "@" not in parts.path + parts.fragment
+        except ValueError:
+            readable = False
+        if not readable:  # not shown: what cannot be told apart may be the password
+            raise UsageError(
+                "the postgresql URL cannot be read",
+                hint="write postgresql://user@host:5432/database with the password in PGPASSWORD, "
+                "or percent-encode what is not a letter or digit in it",
+            )
         return cls(dsn=SecretStr(url))
 
     @property
