@@ -87,17 +87,17 @@ def page(step: str, number: int, records: int = 10, part: str = "") -> events.Pa
     return events.PageFetched("r", step, part, number, records, 100, False)
 
 
-def commit(step: str, rows: int, total: int | None = None) -> events.BatchCommitted:
-    return events.BatchCommitted("r", step, 1, {"t": rows}, None, 1, 0.1, total)
+def commit(step: str, rows: int, total: int | None = None, slices: int = 0) -> events.BatchCommitted:
+    return events.BatchCommitted("r", step, 1, {"t": rows}, None, 1, 0.1, total, slices)
 
 
 def test_each_step_counts_for_itself() -> None:
     stream = io.StringIO()
     plain = _progress.Plain(stream)
-    feed(plain, STEP_A, page("a", 1, part="x"), commit("a", 10), events.StepFinished("r", "a", "done"))
+    feed(plain, STEP_A, page("a", 1, part="x"), commit("a", 10, slices=1), events.StepFinished("r", "a", "done"))
     feed(plain, STEP_B, page("b", 1), page("b", 2), commit("b", 20), events.StepFinished("r", "b", "done"))
     assert stream.getvalue() == (
-        "Fetching a, 3 slices\nFetching a: 1 page · 10 rows · 0.0 requests/s\n"
+        "Fetching a, 3 slices\nFetching a: 1 page · 10 rows · 1 of 3 slices · 0.0 requests/s\n"
         "Fetching b\nFetching b: 2 pages · 20 rows · 0.0 requests/s\n"
     )
 

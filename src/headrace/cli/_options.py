@@ -89,7 +89,8 @@ def pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise UsageError(f"{option} {text!r}: write {option} name=value")
+            form = "HOST=URL" if option == "--rewrite" else "name=value"
+            raise UsageError(f"{option} {text!r}: write {option} {form}")
         found[name] = value
     return found
 

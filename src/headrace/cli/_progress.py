@@ -40,7 +40,7 @@ class Counts:
         self.total: int | None = None
         self.waiting = ""
         self.wait_until = 0.0
-        self.slices_failed = 0
+        self.slices_ended = self.slices_failed = 0
         self._sent: list[float] = []
 
     def add(self, event: Event) -> None:
@@ -59,7 +59,8 @@ class Counts:
             case events.BatchCommitted():
                 self.committed += event.pages
                 self.rows += sum(event.rows.values())
-                self.total = event.total
+                self.total = None if self.slices else event.total
+                self.slices_ended += event.slices
             case events.RequestRetried():
                 self.retries += 1
                 self.waiting, self.wait_until = f"trying again: {printable(event.reason)}", now + event.wait
@@ -69,6 +70,13 @@ class Counts:
                 self.slices_failed += 1
             case _:
                 pass
+
+    @property
+    def bar(self) -> tuple[int | None, int]:
+        """(how much there is, how much is done): slices, or records where the API declares them. Full only
+        at the end of the step."""
+        total, done = (self.slices, self.slices_ended) if self.slices else (self.total, self.seen)
+        return total, max(0, done if total is None else min(done, total - 1))
 
     @property
     def seen(self) -> int:
@@ -89,6 +97,8 @@ class Counts:
         parts.append(f"{rate:.1f} requests/s")
         if self.retries:
             parts.append(f"{self.retries:,} {'retry' if self.retries == 1 else 'retries'}")
+        if self.slices:
+            parts.insert(2, f"{self.slices_ended:,} of {self.slices:,} slices")
         if self.slices_failed:
             parts.append(f"{self.slices_failed:,} of {self.slices:,} slices failed")
         if self.kept:
@@ -183,12 +193,12 @@ class Bar:
             return
         if isinstance(event, events.StepFinished):
             whole = event.status == "done"
-            total = 1 if whole else counts.total
-            self._bar.update(self._task, total=total, completed=1 if whole else counts.seen, ended=event.status)
+            total, done = (1, 1) if whole else counts.bar
+            self._bar.update(self._task, total=total, completed=done, ended=event.status)
             self._bar.stop_task(self._task)
         elif isinstance(event, events.BatchCommitted):
-            seen = counts.seen if counts.total is None else min(counts.seen, counts.total - 1)
-            self._bar.update(self._task, total=counts.total, completed=max(seen, 0))
+            total, done = counts.bar
+            self._bar.update(self._task, total=total, completed=done)
 
     def close(self) -> None:
         self._bar.stop()

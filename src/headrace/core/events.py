@@ -80,6 +80,8 @@ class BatchCommitted(Event):
     seconds: float
     total: int | None = None
     """Records that the API declared, where it does."""
+    slices: int = 0
+    """Slices that came to their end in this commit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,10 @@ class _Finding:
         if self.type == "union_tag_not_found":
             if not known:
                 known = _tags(_child(self.models, self.path[-1]))
+            for written in self.value if isinstance(self.value, dict) else ():
+                if did_you_mean(str(written), [key]):
+                    shaped.problem((*self.path, written), f"unknown key, did you mean '{key}'?", key=True)
+                    return
             shaped.problem((*self.path, key), f"missing; one of: {', '.join(known)}")
             return
         tag = self.value.get(key) if isinstance(self.value, dict) else None

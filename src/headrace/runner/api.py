@@ -16,7 +16,7 @@ from typing import Any
 from headrace.core.clock import Clock, SystemClock, new_run_id
 from headrace.core.contracts import CredentialRef, Destination, Secret
 from headrace.core.errors import InputError, Interrupted, PipelineFileError, UsageError
-from headrace.core.events import EventSink
+from headrace.core.events import EventSink, Warned
 from headrace.core.suggest import did_you_mean
 from headrace.core.tables import RunRecord
 from headrace.core.templates import Lookup
@@ -30,6 +30,7 @@ from headrace.runner.engine import execute
 from headrace.runner.holding import Surroundings
 from headrace.runner.job import Job
 from headrace.runner.result import RunResult
+from headrace.runner.sinks import Fanout
 from headrace.secrets.resolve import resolve
 from headrace.state.store import StateStore
 
@@ -249,7 +250,7 @@ def drive(job: Job, destination: Destination, store: StateStore, settings: Setti
             page_limit=settings.max_pages,
             accept=settings.accept,
         )
-        with _stopping(around.stop):
+        with _stopping(around.stop, lambda: _tell_stopping(job.run_id, settings.sinks)):
             return await execute(job, around)
 
     try:
@@ -260,8 +261,12 @@ def drive(job: Job, destination: Destination, store: StateStore, settings: Setti
         ) from None
 
 
+def _tell_stopping(run_id: str, sinks: Sequence[EventSink]) -> None:
+    Fanout(sinks).emit(Warned(run_id, "stopping: what is fetched is being committed (once more stops at once)"))
+
+
 @contextmanager
-def _stopping(stop: asyncio.Event) -> Iterator[None]:
+def _stopping(stop: asyncio.Event, tell: Callable[[], None]) -> Iterator[None]:
     """The first Ctrl-C or SIGTERM asks the run to stop; the second ends it at once (nothing committed is lost)."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
@@ -270,9 +275,12 @@ def _stopping(stop: asyncio.Event) -> Iterator[None]:
         return
 
     def ask() -> None:
-        if stop.is_set() and task is not None:
-            task.cancel()
+        if stop.is_set():
+            if task is not None:
+                task.cancel()
+            return
         stop.set()
+        tell()
 
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, ask)
