@@ -1,0 +1,280 @@
+"""Every block of the README and of docs/ does what its page says.
+
+The blocks of a page run in order, in one empty folder, as in one terminal: `bash` with the exports of the
+blocks before it, `python` in one namespace, `yaml` through the loader. What stands behind the language:
+
+- `file=NAME`: the block is that file, and is checked as what it is
+- `in=file|source|config|table`: a part of a pipeline file, loaded as that part of a whole one
+- `file=NAME wrong`: a file that the loader refuses
+- `exit=N`: the exit code that is expected, else 0
+- `background`: runs beside the blocks that follow
+- `output` (text): the output of the block before; `…` stands for any text, alone on a line for any lines
+- `no-run: WHY`: not run
+
+The sandbox's usual port is replaced by a free one, and `postgresql://me@localhost/warehouse` by a server of
+the tests. A `pyproject.toml` with entry points is installed by its metadata alone.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+LIMIT_NO_RUN = 14
+PORT, POSTGRES = "8642", "postgresql://me@localhost/warehouse"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LANGUAGES = {"bash", "python", "yaml", "toml", "text", "json", "sql"}
+WHOLE = """
+pipeline_id: part
+source: {base_url: "http://127.0.0.1:1"}
+steps:
+  - step: items
+    processor: generic.api_extractor
+    config:
+      url: /items
+      pagination: {type: none}
+      tables: [{table: items, key: [id], columns: {id: id, name: name, country: country, updated_at: updated_at}}]
+"""
+
+
+def _build() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_pages", ROOT / "docs/_build/pages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["docs_pages"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+BUILD = _build()
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def completed(fragment: Any, where: str) -> dict[str, Any]:
+    """A whole pipeline that has ``fragment`` as the part of it that the page says."""
+    whole: dict[str, Any] = yaml.safe_load(WHOLE)
+    config = whole["steps"][0]["config"]
+    if where == "file":
+        return {**whole, **fragment}
+    if where == "source":
+        whole["source"] |= fragment
+    elif where == "config":
+        config |= fragment
+        if "destination" in fragment:
+            config.pop("tables", None)
+        if fragment.get("url", "/").startswith("http"):
+            whole["source"].pop("base_url")
+    elif where == "table":
+        config["tables"] = [{**config["tables"][0], **fragment}]
+    else:
+        raise AssertionError(f"in={where}: file, source, config or table")
+    return whole
+
+
+class Terminal:
+    """One page's folder, environment and namespace."""
+
+    def __init__(self, folder: Path, page: Path, replaced: dict[str, str], port: str) -> None:
+        self.folder, self.page, self.replaced, self.port = folder, page, replaced, port
+        self.environ = {name: os.environ[name] for name in ("LANG", "TERM", "TMPDIR") if name in os.environ}
+        bin_folder = Path(sys.executable).parent
+        self.environ |= {
+            "PATH": f"{bin_folder}:{os.environ['PATH']}", "HOME": str(folder), "PYTHONPATH": str(folder), "COLUMNS": "110",
+        }  # fmt: skip
+        self.namespace: dict[str, Any] = {"__name__": "__main__"}
+        self.output = ""
+        self.plugin = False
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def run(self, fence: Any) -> None:
+        text = fence.text
+        for old, new in self.replaced.items():
+            text = text.replace(old, new)
+        place = f"{name_of(self.page)}:{fence.line}"
+        if (name := fence.option("file")) is not None:
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).write_text(text)
+        if fence.language == "bash" and fence.info == "background":
+            self.start(text.strip().replace("headrace sandbox", f"headrace sandbox --port {self.port}"))
+        elif fence.language == "bash":
+            self.bash(text, int(fence.option("exit") or 0), place)
+        elif fence.language == "python":
+            code = compile(text, place, "exec")
+            if name is None:
+                self.python(code)
+        elif fence.language == "yaml" and self.plugin:  # this process has not the plug-in, and is to stay so
+            self.bash(f"headrace check {name}", 0, place)
+        elif fence.language == "yaml":
+            self.load(text, fence.option("in"), place, wrong=fence.info.endswith("wrong"))
+        elif fence.language == "toml" and name == "pyproject.toml":
+            self.install(tomllib.loads(text)["project"])
+        elif fence.language == "text" and fence.info == "output":
+            self.compare(text, place)
+
+    def start(self, command: str) -> None:
+        self.processes.append(subprocess.Popen(["bash", "-c", f"exec {command}"], cwd=self.folder, env=self.environ,
+                                               stdout=subprocess.DEVNULL))  # fmt: skip
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/__stats").close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError(f"{command} does not answer")
+
+    def bash(self, text: str, code: int, place: str) -> None:
+        kept = self.folder.parent / f"{self.folder.name}.environ"
+        script = f"set -eo pipefail\ntrap 'env -0 > {kept}' EXIT\n{text}"
+        done = subprocess.run(["bash", "-c", script], cwd=self.folder, env=self.environ, capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=60, check=False)  # fmt: skip
+        assert done.returncode == code, f"{place}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr, f"{place}:\n{done.stderr}"
+        self.output = done.stdout
+        if code:
+            self.output += done.stderr
+        pairs = (entry.partition("=") for entry in kept.read_text().split("\0") if entry)
+        self.environ = {name: value for name, _, value in pairs if name not in ("_", "SHLVL", "PWD", "OLDPWD")}
+
+    def python(self, code: Any) -> None:
+        import contextlib
+        import io
+
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            exec(code, self.namespace)
+        self.output = said.getvalue()
+
+    def load(self, text: str, part: str | None, place: str, *, wrong: bool) -> None:
+        from headrace.core.errors import PipelineFileError
+        from headrace.pipeline.load import parse
+
+        if wrong:
+            with pytest.raises(PipelineFileError):
+                parse(text, place)
+            return
+        whole = text if part is None else yaml.safe_dump(completed(yaml.safe_load(text), part), sort_keys=False)
+        parse(whole, place)
+
+    def install(self, project: dict[str, Any]) -> None:
+        self.plugin = True
+        info = self.folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+        )
+        lines = []
+        for group, entries in project["entry-points"].items():
+            lines += [f"[{group}]", *(f"{name} = {value}" for name, value in entries.items())]
+        (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+
+    def compare(self, expected: str, place: str) -> None:
+        parts = []
+        for line in expected.strip("\n").split("\n"):
+            if line.strip() == "…":
+                parts.append(r"(?:.*\n)*?")
+            else:
+                words = [re.escape(word) for word in re.split(r"…", line.rstrip())]
+                parts.append(".*".join(words) + r"[ ]*\n")
+        assert re.fullmatch("".join(parts), self.output.strip("\n") + "\n"), f"{place}: it prints\n{self.output}"
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+@contextmanager
+def at_home(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process in the page's folder, for its Python blocks."""
+    monkeypatch.chdir(terminal.folder)
+    monkeypatch.setenv("HEADRACE_STATE", str(terminal.folder / ".headrace"))
+    terminal.environ["HEADRACE_STATE"] = str(terminal.folder / ".headrace")
+    try:
+        yield
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_block_runs(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    text = page.read_text()
+    port = free_port()
+    replaced = {f"127.0.0.1:{PORT}": f"127.0.0.1:{port}"}
+    if POSTGRES in text:
+        replaced[POSTGRES] = request.getfixturevalue("postgres_url")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    terminal = Terminal(folder, page, replaced, port)
+    blocks = [fence for fence in BUILD.fences(text) if not fence.info.startswith("no-run:")]
+    assert {fence.language for fence in blocks} <= LANGUAGES
+    with at_home(terminal, monkeypatch):
+        if f"127.0.0.1:{PORT}" in text and not any(fence.info == "background" for fence in blocks):
+            terminal.start("headrace sandbox --port " + port)
+        for fence in blocks:
+            if fence.language == "python" and fence.option("file") is None:
+                for name in ("SAPI_API_KEY", "SAPI_BASE_URL", "DATABASE_URL"):
+                    if name in terminal.environ:
+                        monkeypatch.setenv(name, terminal.environ[name])
+            terminal.run(fence)
+
+
+def test_what_is_not_run_says_why_and_is_little() -> None:
+    skipped = [
+        f"{name_of(page)}:{fence.line}: {fence.info}"
+        for page in PAGES
+        for fence in BUILD.fences(page.read_text())
+        if fence.info.startswith("no-run")
+    ]
+    assert all(re.search(r"no-run: \w+ \w+", line) for line in skipped), skipped
+    assert len(skipped) <= LIMIT_NO_RUN, "\n".join(skipped)
+
+
+def test_every_fence_is_seen() -> None:
+    """A fence that the parser misses would pass unread."""
+    for page in PAGES:
+        text = page.read_text()
+        assert len(re.findall(r"^\s*```", text, re.MULTILINE)) == 2 * len(list(BUILD.fences(text))), name_of(page)
+
+
+def test_a_block_that_is_wrong_is_found(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, ROOT / "README.md", {}, free_port())
+    for language, info, text in (
+        ("bash", "", "headrace check nothing.yml"),
+        ("python", "", "1 / 0"),
+        ("yaml", "in=config", "pagination: {type: courser}"),
+        ("yaml", "in=config", "data_pth: items"),
+        ("text", "output", "something else"),
+    ):
+        with pytest.raises(Exception, match=r".") as error:  # noqa: PT012  # what it raises is each block's own
+            terminal.run(BUILD.Fence(1, language, info, text + "\n"))
+        assert not isinstance(error.value, KeyError | TypeError), error.value
