@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from headrace.crawl.context import LastComplete
 from headrace.crawl.fetch import Ended
@@ -25,7 +25,7 @@ def collapse(records: int, last: LastComplete | None) -> tuple[str, str] | None:
     )
 
 
-def verdict(ended: Sequence[Ended], failed_slices: int, suspicions: Sequence[tuple[str, str]]) -> tuple[str, str]:
+def verdict(ended: Collection[Ended], failed_slices: int, suspicions: Sequence[tuple[str, str]]) -> tuple[str, str]:
     """(status, why). Failure outranks interruption, that a pause, that a suspicion."""
     if failed_slices:
         return "failed", f"{failed_slices} slices failed; `headrace resume` tries them alone"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 from headrace.core import events
-from headrace.core.errors import SourceError
+from headrace.core.contracts import Session
+from headrace.core.errors import InputError, SourceError
 from headrace.core.tables import Advance, Checkpoint, Finish, Group, SliceState, StreamKey, TableSpec
 from headrace.core.templates import Lookup
-from headrace.crawl import completeness
+from headrace.crawl import completeness, marks
 from headrace.crawl.channel import Channel
 from headrace.crawl.context import RunContext
 from headrace.crawl.fetch import Ended, Stream
@@ -24,6 +26,7 @@ from headrace.mapping.mapper import Mapper
 from headrace.sources.client import ApiClient
 from headrace.sources.throttle import SharedLimit
 
+SHOWN_FAILURES = 20
 FINISHED = "#finish"
 """The stream whose checkpoint says that a step's finish was committed (once, whatever happens)."""
 
@@ -71,7 +74,7 @@ class _Step:
         self._client = ApiClient(
             transport=ctx.transport,
             auth=auth,
-            secret=ctx.secret(reference) if reference is not None else None,
+            secret=ctx.secret(reference) if reference is not None and not ctx.offline else None,
             rate_limit=plan.rate_limit,
             clock=ctx.clock,
             emit=ctx.emit,
@@ -87,11 +90,13 @@ class _Step:
         self._channel: Channel[Item] = Channel(BYTES_ON_THE_WAY, lambda item: item.size)
         self._slices: dict[str, SliceState] = {}
         self._writer = Writer(plan, ctx, mapper, page_lookup, self._channel, self._slices)
-        self._ended: list[Ended] = []
-        self._failed: list[str] = []
+        self._ended: set[Ended] = set()
+        self._failed = 0
+        self._failures: list[str] = []
+        """What the first of them said."""
         self._suspicions: list[tuple[str, str]] = []
         self._reached: dict[StreamKey, Checkpoint] = {}
-        self._mark: Any = None
+        self._mark: Any = self._last.mark if plan.incremental is not None and self._last is not None else None
         self._seen = 0
 
     async def run(self, finish_key: StreamKey) -> CrawlResult:
@@ -100,6 +105,7 @@ class _Step:
         if plan.slices is not None:
             freeze = plan.slices.freeze
             total = await ctx.database.call(lambda s: s.freeze_slices(ctx.run_id, plan.step, freeze(s)))
+            await self._refuse_doubled_slices()
         ctx.emit(events.StepStarted(ctx.run_id, plan.step, plan.title, total))
         writing = asyncio.create_task(self._writer.run())
         fetching = asyncio.create_task(self._fetch())
@@ -118,6 +124,18 @@ class _Step:
                     task.cancel()
             await asyncio.gather(fetching, writing, return_exceptions=True)
         return await self._finish(finish_key)
+
+    async def _refuse_doubled_slices(self) -> None:
+        """A slice's name is the name of its checkpoint: two of one name would take each other's pages."""
+        sql = "SELECT name FROM headrace_slices WHERE run_id = ? AND step = ? GROUP BY name HAVING count(*) > 1 LIMIT 5"
+        key = (self._ctx.run_id, self._plan.step)
+        batches = await self._ctx.database.call(lambda s: list(s.query(sql, key)))
+        if names := [str(name) for batch in batches for name in batch.column(0).to_pylist()]:
+            raise InputError(
+                f"there is more than one slice called {', '.join(map(repr, names))}",
+                hint="each: leave out what is doubled; rows: make the first column of the query unique",
+                place=f"step {self._plan.step}, slices",
+            )
 
     async def _fetch(self) -> None:
         if self._plan.slices is None:
@@ -146,7 +164,9 @@ class _Step:
                     state = replace(state, attempts=state.attempts + 1, status="failed", error=text)
                     self._ctx.emit(events.SliceFailed(self._ctx.run_id, self._plan.step, state.name, text, attempt + 1))
                     if attempt == retry:
-                        self._failed.append(f"slice {state.name}: {text}")
+                        self._failed += 1
+                        if len(self._failures) < SHOWN_FAILURES:
+                            self._failures.append(f"slice {state.name}: {text}")
                         await self._channel.put(SliceEnded(state))
 
     async def _stream(self, name: str, lookup: Lookup) -> None:
@@ -166,48 +186,55 @@ class _Step:
             if at is not None:
                 self._reached[key] = at
             raise
-        self._ended.append(stream.ended)
+        self._ended.add(stream.ended)
         self._suspicions += stream.suspicions
         if at is not None:
-            self._count(at)
+            self._count(at.memo)
 
     async def _count_slices(self) -> None:
         """Add what earlier calls did; a slice that is still to be done makes the crawl incomplete."""
         ctx, step = self._ctx, self._plan.step
-        left = await ctx.database.call(lambda s: s.slices(ctx.run_id, step, status=("pending",), limit=1))
-        if left and not set(self._ended) & {"budget", "capped", "paused"}:
-            self._ended.append("stopped")
+        undone = ("pending", "failed")
+        left = await ctx.database.call(lambda s: s.slices(ctx.run_id, step, status=undone, limit=1))
+        if left and not self._failed and not self._ended & {"budget", "capped", "paused"}:
+            self._ended.add("stopped")
         if not ctx.resumed:
             return
         self._seen = 0
-        for at in await ctx.database.call(lambda s: s.checkpoints(ctx.run_id)):
-            if at.key.step == step and at.key.slice not in ("", FINISHED):
-                self._count(at)
-                self._suspicions += [(a, b) for a, b in at.memo.get("doubts", ()) if (a, b) not in self._suspicions]
+        sql = "SELECT memo FROM headrace_checkpoints WHERE run_id = ? AND step = ? AND slice <> ?"
 
-    def _count(self, at: Checkpoint) -> None:
-        self._seen += int(at.memo.get("seen", 0))
-        mark = at.memo.get("mark")
-        if mark is not None and (self._mark is None or mark > self._mark):
-            self._mark = mark
+        def add_up(session: Session) -> None:  # as they are read: there may be a million
+            for batch in session.query(sql, (ctx.run_id, step, FINISHED)):
+                for text in batch.column(0).to_pylist():
+                    memo = json.loads(str(text))
+                    self._count(memo)
+                    doubts = [(seen, remedy) for seen, remedy in memo.get("doubts", ())]
+                    self._suspicions += [doubt for doubt in doubts if doubt not in self._suspicions]
+
+        await ctx.database.call(add_up)
+
+    def _count(self, memo: Mapping[str, Any]) -> None:
+        self._seen += int(memo.get("seen", 0))
+        self._mark = marks.later(self._mark, memo.get("mark"))
 
     async def _finish(self, key: StreamKey) -> CrawlResult:
         plan, ctx, writer = self._plan, self._ctx, self._writer
         if plan.slices is not None:
             await self._count_slices()
-        whole = set(self._ended) == {"done"}  # one that was stopped says nothing about what there is
+        # One that was stopped says nothing about what there is; an incremental one may well find nothing new.
+        whole = self._ended <= {"done"} and not self._failed and plan.incremental is None
         if whole and (found := completeness.collapse(self._seen, self._last)):
             self._suspicions.append(found)
         if ctx.accepted:
             self._suspicions.clear()
-        status, why = completeness.verdict(self._ended, len(self._failed), self._suspicions)
+        status, why = completeness.verdict(self._ended, self._failed, self._suspicions)
         for seen, remedy in self._suspicions:
             ctx.emit(events.Suspicion(ctx.run_id, plan.step, seen, remedy))
         if status == "done":
             # An incremental crawl sees only what is new: absence means nothing there.
             tables = tuple(spec.name for spec in self._mapper.specs)
             finish = Finish(plan.step, ctx.scope, plan.incremental is None, tables, ctx.clock.now())
-            memo = {"mark": self._mark, "rows": dict(writer.rows)}
+            memo = {"mark": self._mark, "rows": dict(writer.rows), "at": finish.at}
             at = Checkpoint(key, writer.pages, None, True, ctx.clock.random_bytes(8).hex(), self._seen, memo)
             group = Group(run_id=ctx.run_id, scope=ctx.scope, advances=[Advance(None, at)], finish=finish)
             receipt = await ctx.database.call(lambda s: s.commit(group))
@@ -216,12 +243,12 @@ class _Step:
         return CrawlResult(
             status=status,  # type: ignore[arg-type]  # verdict() speaks the five words of CrawlResult
             rows=dict(writer.rows),
-            records=writer.records,
+            records=self._seen,
             pages=writer.pages,
             requests=self._client.requests,
             cached=self._client.cached,
             suspicions=self._suspicions,
-            error="\n".join([why, *self._failed]).strip() if status != "done" else "",
+            error="\n".join([why, *self._failures]).strip() if status != "done" else "",
         )
 
 

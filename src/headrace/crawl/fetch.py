@@ -11,7 +11,15 @@ from typing import Any, Literal
 
 from headrace.core import faults
 from headrace.core.contracts import Answer, Envelope
-from headrace.core.errors import AnswerError, CursorExpired, ErrorInAnswer, LoopDetected, PathNotFound, RequestFailed
+from headrace.core.errors import (
+    AnswerError,
+    CursorExpired,
+    ErrorInAnswer,
+    LoopDetected,
+    PathNotFound,
+    RequestFailed,
+    SourceError,
+)
 from headrace.core.events import PageFetched
 from headrace.core.http import Request, Response, without_params
 from headrace.core.paths import Path
@@ -26,6 +34,10 @@ from headrace.sources.throttle import BudgetSpent
 
 DECODE_ASIDE = 1 << 20
 """Bodies from this size are opened on another thread, so that heartbeats and other streams go on."""
+BYTES_AHEAD = 48 << 20
+"""Answers that wait for the pages before them may take about this much, over all streams of a step."""
+UNKNOWN_BYTES = 6 << 20
+"""What the first page is taken for."""
 REMEMBERED_PAGES = 100_000
 ROOT = Path((), "")
 
@@ -78,6 +90,8 @@ class Stream:
             *(p for p in (plan.error_path, plan.ok_path) if p is not None),
         )
         self._guesses = True
+        self._typical = UNKNOWN_BYTES
+        """Bytes of the last page's body."""
         self._pairs: set[int] = set()
         self._bodies: dict[int, int] = {}
         self._order: deque[tuple[int, int]] = deque()
@@ -116,6 +130,7 @@ class Stream:
                 page = await self._page(at, number, request, task)
                 at = page.at
                 fetched_here += 1
+                self._typical = page.size
                 yield page
                 if at.done:
                     self.ended = "done"
@@ -136,6 +151,8 @@ class Stream:
     def _widen(self, window: deque[Any], number: int, fetched_here: int) -> None:
         """Ask ahead for pages whose position needs no answer, as far as every limit allows."""
         room = min(self._plan.rate_limit.concurrency, self._plan.max_pages - number + 1)
+        streams = self._plan.slices.concurrency if self._plan.slices is not None else 1
+        room = min(room, max(1, BYTES_AHEAD // (self._typical * streams)))
         if self._ctx.page_limit is not None:
             room = min(room, self._ctx.page_limit - fetched_here)
         while self._guesses and len(window) < room:
@@ -168,27 +185,32 @@ class Stream:
                 ) from error
             raise
         faults.point("fetch.received")
-        stamp = max(response.fetched_at, at.memo.get("stamp", 0) + 1)
-        if response.status in self._plan.end_on:
-            if number == 1:
-                raise RequestFailed(
-                    f"the first page already answered {response.status}, which `end_on` reads as the end",
-                    status=response.status,
-                    hint="check the url and its parameters",
-                    place=self._place,
-                )
-            self._check_total(at)
-            end = replace(at, cursor_next=None, done=True, memo=self._with_doubts(at.memo))
-            return Fetched(end, None, b"[]", 0, 0, request_key(request), stamp)
         try:
-            envelope = await self._decode(response)
-        except AnswerError as error:
-            # A bad answer may come from the cache of a killed run: ask once more before giving up.
-            if not response.from_cache:
+            return await self._opened(at, number, request, response)
+        except (AnswerError, LoopDetected) as error:
+            # A bad answer may have been kept by a killed or failed call: ask once more before giving up.
+            if not response.from_cache or self._ctx.offline:
                 raise _placed(error, f"{self._place}, page {number}") from error
-            response = await self._client.fetch(request, accept=self._plan.end_on, fresh=True, home=self._base.url)
-            envelope = await self._decode(response)
-        return self._advance(at, number, request, response, envelope, stamp)
+        response = await self._client.fetch(request, accept=self._plan.end_on, fresh=True, home=self._base.url)
+        try:
+            return await self._opened(at, number, request, response)
+        except AnswerError as error:
+            raise _placed(error, f"{self._place}, page {number}") from error
+
+    async def _opened(self, at: Checkpoint, number: int, request: Request, response: Response) -> Fetched:
+        stamp = max(response.fetched_at, at.memo.get("stamp", 0) + 1)
+        if response.status not in self._plan.end_on:
+            return self._advance(at, number, request, response, await self._decode(response), stamp)
+        if number == 1:
+            raise RequestFailed(
+                f"the first page already answered {response.status}, which `end_on` reads as the end",
+                status=response.status,
+                hint="check the url and its parameters",
+                place=self._place,
+            )
+        self._check_total(at)
+        end = replace(at, cursor_next=None, done=True, memo=self._with_doubts(at.memo))
+        return Fetched(end, None, b"[]", 0, 0, request_key(request), stamp)
 
     async def _decode(self, response: Response) -> Envelope:
         decoder = self._plan.decoder or by_content_type(response)
@@ -223,13 +245,13 @@ class Stream:
         seen = int(memo.get("seen", 0)) + records
         answer = Answer(response, envelope, records, number, seen)
         cursor = self._without_secrets(paginator.next(answer, at.cursor_next))
-        self._guard(at, number, content, records)
         total = paginator.total(answer)
         new: dict[str, Any] = {"seen": seen, "stamp": stamp, "hash": content, "at": at.cursor_next}
         if (declared := self._declared(total, memo.get("total"))) is not None:
             new["total"] = declared
         if self._plan.incremental is not None:
             new["mark"] = marks.highest(envelope.records, self._plan.incremental.path, memo.get("mark"))
+        self._guard(at, number, content, records)
         after = replace(at, page_number=number, cursor_next=cursor, done=cursor is None, memo=new, rows=seen)
         if after.done:
             self._check_total(after)
@@ -252,11 +274,12 @@ class Stream:
 
     def _declared(self, now: int | None, before: int | None) -> int | None:
         """What the API says there is. Where pages are places in a list, a total that shrinks has moved
-        records to places that were read already: then the larger one counts."""
+        records to places that were read already: then the larger one counts. Behind a cursor records that come
+        or go move nothing, and new ones need not be seen: the smaller one counts. A link may be either."""
         if now is None or before is None:
             return before if now is None else now
-        positional = getattr(self._plan.paginator, "type", "") in ("offset", "page")
-        return max(now, before) if positional else now
+        choose = {"offset": max, "page": max, "cursor": min}.get(getattr(self._plan.paginator, "type", ""))
+        return before if choose is None else choose(now, before)
 
     def _guard(self, at: Checkpoint, number: int, content: int, records: int) -> None:
         """The same position with the same records twice never ends; the same records elsewhere are suspicious."""
@@ -310,7 +333,7 @@ class Stream:
         return f"step {self.key.step}" + (f", slice {self.key.slice}" if self.key.slice else "")
 
 
-def _placed(error: AnswerError, place: str) -> AnswerError:
+def _placed(error: AnswerError | LoopDetected, place: str) -> SourceError:
     return type(error)(error.message, hint=error.hint, place=error.place or place)
 
 

@@ -16,17 +16,22 @@ def highest(records: bytes, path: Path, so_far: Any) -> Any:
     best = so_far
     for record in msgspec.json.decode(records, type=list[Any]):
         value = get(record, path)
-        if value is MISSING or value is None:
-            continue
-        try:
-            if best is None or value > best:
-                best = value
-        except TypeError:
-            raise AnswerError(
-                f"incremental.cursor_path {path} gives {value!r} after {best!r}: values of two kinds have no order",
-                hint="point cursor_path at a field that is always a number or always an ISO date",
-            ) from None
+        if value is not MISSING:
+            best = later(best, value, path)
     return best
+
+
+def later(one: Any, other: Any, path: Path | str = "") -> Any:
+    """The greater of two marks; one that is ``None`` gives way. Raises AnswerError for values of two kinds."""
+    if one is None or other is None:
+        return one if other is None else other
+    try:
+        return other if other > one else one
+    except TypeError:
+        raise AnswerError(
+            f"incremental.cursor_path {path} gives {other!r} after {one!r}: values of two kinds have no order",
+            hint="point cursor_path at a field that is always a number or always an ISO date",
+        ) from None
 
 
 def look_back(mark: Any, seconds: int) -> Any:
