@@ -11,6 +11,7 @@ from headrace.core.clock import Clock
 from headrace.core.contracts import Capabilities, CredentialRef, Secret, Session, Transport
 from headrace.core.events import Event
 from headrace.core.templates import Lookup
+from headrace.mapping.mapper import Mapper
 
 if TYPE_CHECKING:
     from headrace.secrets.mask import Masker
@@ -72,3 +73,5 @@ class RunContext:
     resumed: bool = False
     accepted: bool = False
     """A person has said that what looks like a truncation is right."""
+    mapper: Callable[..., Mapper] = Mapper
+    """What makes batches of pages; the simulator has a lighter one."""

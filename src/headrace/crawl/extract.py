@@ -20,7 +20,7 @@ from headrace.crawl.context import RunContext
 from headrace.crawl.fetch import Ended, Stream
 from headrace.crawl.plan import CrawlPlan, CrawlResult
 from headrace.crawl.variables import PageLookup, with_mark, with_slice
-from headrace.crawl.writer import BYTES_ON_THE_WAY, Item, SliceEnded, Writer
+from headrace.crawl.writer import Item, SliceEnded, Writer
 from headrace.mapping.config import RemovalRule
 from headrace.mapping.mapper import Mapper
 from headrace.sources.client import ApiClient
@@ -45,12 +45,12 @@ async def crawl(plan: CrawlPlan, ctx: RunContext) -> CrawlResult:
 
 async def _mapper(plan: CrawlPlan, ctx: RunContext, lookup: PageLookup) -> Mapper:
     capabilities = ctx.database.capabilities
-    draft = Mapper(plan.tables, known={}, limits=capabilities.limits, lookup=lookup, fold=capabilities.fold)
+    draft = ctx.mapper(plan.tables, known={}, limits=capabilities.limits, lookup=lookup, fold=capabilities.fold)
     specs = table_rules(plan, draft)
     raw = [plan.raw_table] if plan.raw_table else []
     await ctx.database.call(lambda s: s.prepare(specs, raw))
     known = await ctx.database.call(lambda s: {spec.name: s.columns(spec.name) for spec in specs})
-    return Mapper(plan.tables, known=known, limits=capabilities.limits, lookup=lookup, fold=capabilities.fold)
+    return ctx.mapper(plan.tables, known=known, limits=capabilities.limits, lookup=lookup, fold=capabilities.fold)
 
 
 def table_rules(plan: CrawlPlan, mapper: Mapper) -> list[TableSpec]:
@@ -87,7 +87,7 @@ class _Step:
             origins=plan.origins,
             shared=_shared_limit(plan, ctx),
         )
-        self._channel: Channel[Item] = Channel(BYTES_ON_THE_WAY, lambda item: item.size)
+        self._channel: Channel[Item] = Channel(plan.bytes_on_the_way, lambda item: item.size)
         self._slices: dict[str, SliceState] = {}
         self._writer = Writer(plan, ctx, mapper, page_lookup, self._channel, self._slices)
         self._ended: set[Ended] = set()

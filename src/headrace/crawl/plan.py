@@ -14,6 +14,9 @@ from headrace.core.templates import Lookup
 from headrace.mapping.config import Table
 from headrace.sources.ratelimit import RateLimit
 
+BYTES_ON_THE_WAY = 48 << 20
+"""Fetched and not committed, over all streams of a step."""
+
 
 @dataclass(frozen=True, slots=True)
 class SlicePlan:
@@ -59,6 +62,7 @@ class CrawlPlan:
     incremental: IncrementalPlan | None = None
     max_pages: int = 10_000
     commit_every: float = 1.0
+    bytes_on_the_way: int = BYTES_ON_THE_WAY
     max_rejected: float = 0.01
     removed_after: int = 1
     """Complete crawls without a row before it counts as removed, unless the table says."""

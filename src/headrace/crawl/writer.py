@@ -21,7 +21,6 @@ from headrace.crawl.variables import PageLookup
 from headrace.mapping.mapper import Mapped, Mapper
 
 GROUP_ROWS = 10_000
-BYTES_ON_THE_WAY = 48 << 20
 COMMIT_SHARE = 0.2
 """Commits may take this share of the time; dearer ones are made less often."""
 LONGEST_INTERVAL = 30.0
