@@ -18,14 +18,14 @@ from headrace.testing.api import Api, Handler, serving
 
 @pytest.fixture(scope="session")
 def recorded() -> Path:
-    """The folder of recorded answers; skips without it, but fails in CI."""
+    """The folder that HEADRACE_RECORDED names. ``.ci/run`` always names one, so that there missing data fails;
+    where nothing is named, the tests skip."""
     name = os.environ.get("HEADRACE_RECORDED", "")
-    if name and Path(name).is_dir():
-        return Path(name)
-    reason = f"HEADRACE_RECORDED names no folder ({name!r}): set it to the recorded answers of real APIs"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    if not name:
+        pytest.skip("HEADRACE_RECORDED does not name the folder of recorded answers of real APIs")
+    if not Path(name).is_dir():
+        pytest.fail(f"HEADRACE_RECORDED names no folder: {name!r}")
+    return Path(name)
 
 
 @pytest.fixture
