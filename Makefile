@@ -34,7 +34,7 @@ lint: .venv/.dev
 	$(BIN)/lint-imports
 
 crash: .venv/.dev  ## real SIGKILLs at random instants and at every commit point
-	$(BIN)/python -m pytest -q -m crash tests/crash
+	$(BIN)/python -m pytest -q -m crash tests
 
 docs: .venv/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site
