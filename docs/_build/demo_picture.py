@@ -17,6 +17,8 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -75,11 +77,17 @@ def screen(said: str) -> list[list[tuple[str, str]]]:
     return lines
 
 
+def _runs(line: list[tuple[str, str]]) -> Iterator[str]:
+    for colours, cells in groupby(line, key=lambda cell: cell[1]):
+        text = "".join(char for char, _ in cells)
+        yield f"{colours}{text}\x1b[0m" if colours else text
+
+
 def main() -> None:
     """Record, and write the picture."""
-    lines = screen(record())
-    text = "\n".join("".join(f"{colours}{char}\x1b[0m" for char, colours in line) for line in lines)
-    shown = Text.from_ansi(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8642", text.strip()))
+    lines = screen(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8642", record()))
+    text = "\n".join("".join(_runs(line)) for line in lines)
+    shown = Text.from_ansi(text.strip())
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(shown, soft_wrap=False)
     picture = console.export_svg(title="make demo", unique_id="demo")

@@ -76,7 +76,10 @@ def test_the_reference_has_every_key_of_the_schema() -> None:
     text = markdown()
     definitions = json_schema()["$defs"]
     missing = [
-        f"{model}.{key}" for model, body in definitions.items() for key in body.get("properties", {}) if f"`{key}`" not in text
+        f"{model}.{key}"
+        for model, body in definitions.items()
+        for key in body.get("properties", {})
+        if f"`{key}`" not in text
     ]
     assert missing == []
     assert json.dumps(definitions)

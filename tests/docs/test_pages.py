@@ -275,6 +275,6 @@ def test_a_block_that_is_wrong_is_found(tmp_path: Path) -> None:
         ("yaml", "in=config", "data_pth: items"),
         ("text", "output", "something else"),
     ):
-        with pytest.raises(Exception, match=r".") as error:  # noqa: PT012  # what it raises is each block's own
+        with pytest.raises(Exception, match=r".") as error:  # what it raises is each block's own
             terminal.run(BUILD.Fence(1, language, info, text + "\n"))
         assert not isinstance(error.value, KeyError | TypeError), error.value
