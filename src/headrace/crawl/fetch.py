@@ -123,10 +123,10 @@ class Stream:
                     await _cancel(window)
                     self._open(window, at.cursor_next, number)
                 self._widen(window, number, fetched_here)
-                _, request, task = window.popleft()
+                _, request, task = window[0]  # stays there while it runs, so that whatever ends this cancels it too
                 if not await self._wait(task):
-                    window.appendleft((at.cursor_next, request, task))
                     return
+                window.popleft()
                 page = await self._page(at, number, request, task)
                 at = page.at
                 fetched_here += 1
