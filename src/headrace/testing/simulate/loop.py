@@ -1,0 +1,220 @@
+"""An event loop with a clock of its own: what happens, and in which order, is a function of the seed alone."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from asyncio import events
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context, ContextVar
+from itertools import count
+from typing import Any, Protocol
+
+
+_TICK = 1e-7
+"""Seconds that pass from timer to timer: a clock that stood still could not show that a tiny wait is over."""
+
+
+class Vanished(BaseException):
+    """The process that runs this code is no more; no code of it may catch it as an error."""
+
+
+class Owner(Protocol):
+    """A simulated process, as the loop knows it."""
+
+    dead: bool
+    frozen: bool
+    parked: deque[asyncio.Handle]
+    tasks: list[asyncio.Task[Any]]
+    works: list[asyncio.Future[Any]]
+
+    def tick(self) -> None:
+        """Called before each callback."""
+        ...
+
+
+OWNER: ContextVar[Owner | None] = ContextVar("simulated_process", default=None)
+
+
+class Stuck(Exception):
+    """Nothing is left to do, or no end is in sight."""
+
+
+class _Numbered:
+    """Sets of tasks are walked in order of hashes: addresses would make each run another one."""
+
+    number: int
+
+    def __hash__(self) -> int:
+        return self.number
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class _Task(_Numbered, asyncio.Task[Any]):
+    pass
+
+
+class _Future(_Numbered, asyncio.Future[Any]):
+    pass
+
+
+class SimulatedLoop(asyncio.AbstractEventLoop):
+    """Runs callbacks in the order asked for, moves its clock to the next timer when there is none, and
+    does the work of every thread itself: at one instant, with a delay before and after it."""
+
+    def __init__(self, delay: Callable[[], float]) -> None:
+        self.problems: list[str] = []
+        self._delay = delay
+        self._now = 0.0
+        self._ready: deque[asyncio.Handle] = deque()
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._numbers = count(1)
+        self._busy_until: dict[Any, float] = {}
+
+    def run(self, over: Callable[[], bool], most: int) -> None:
+        """Until ``over()``. Raises Stuck when that will never be, or takes more than ``most`` callbacks."""
+        before = events._get_running_loop()
+        events._set_running_loop(self)
+        try:
+            while not over():
+                if not self._ready:
+                    self._advance()
+                    continue
+                handle = self._ready.popleft()
+                if handle._cancelled:  # type: ignore[attr-defined]  # as every loop reads it
+                    continue
+                owner = handle._context.get(OWNER)  # type: ignore[attr-defined]  # as above
+                if owner is not None:
+                    if owner.frozen:
+                        owner.parked.append(handle)
+                        continue
+                    owner.tick()
+                handle._run()
+                most -= 1
+                if most < 0:
+                    raise Stuck("no end is in sight")
+        finally:
+            events._set_running_loop(before)
+
+    def _advance(self) -> None:
+        while self._timers:
+            when, _, handle = heapq.heappop(self._timers)
+            if not handle.cancelled():
+                self._now = max(self._now, when) + _TICK
+                self._ready.append(handle)
+                return
+        raise Stuck("every task waits for another one")
+
+    def vanish(self, owner: Owner) -> None:
+        """End every task of ``owner`` now. Its code still unwinds, but touches nothing any more."""
+        owner.dead = True
+        owner.frozen = False
+        self._ready.extend(owner.parked)
+        owner.parked.clear()
+        for work in owner.works:
+            work.cancel()
+        for task in owner.tasks:
+            task.cancel()
+
+    def thaw(self, owner: Owner) -> None:
+        """Let a process that was stopped go on, as if no time had passed for it."""
+        owner.frozen = False
+        self._ready.extend(owner.parked)
+        owner.parked.clear()
+
+    # -- what asyncio asks of a loop
+
+    def time(self) -> float:
+        return self._now
+
+    def get_debug(self) -> bool:
+        return False
+
+    def is_running(self) -> bool:
+        return True
+
+    def is_closed(self) -> bool:
+        return False
+
+    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._timers, (when, next(self._numbers), handle))
+        return handle
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        pass
+
+    def create_future(self) -> asyncio.Future[Any]:
+        future = _Future(loop=self)
+        future.number = next(self._numbers)
+        return future
+
+    def create_task(
+        self, coro: Any, *, name: str | None = None, context: Context | None = None
+    ) -> asyncio.Task[Any]:
+        number = next(self._numbers)
+        task = _Task.__new__(_Task)
+        task.number = number  # asyncio puts it into a set while it is being made
+        task.__init__(coro, loop=self, name=name or "", context=context)  # type: ignore[misc]  # see above
+        owner = OWNER.get()
+        if owner is not None:
+            owner.tasks.append(task)
+            if owner.dead:
+                task.cancel()
+        return task
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if error is not None and not isinstance(error, Vanished) and "never retrieved" not in context["message"]:
+            self.problems.append(f"{context['message']}: {error!r}")
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
+        """The work waits for its thread, is done at one instant, and is heard of later."""
+        owner = OWNER.get()
+        if owner is not None and owner.dead:
+            raise Vanished
+        future = self.create_future()
+        start = max(self._now, self._busy_until.get(executor, 0.0)) + self._delay()
+        end = start + self._delay()
+        if executor is not None:
+            self._busy_until[executor] = end
+        if owner is not None:
+            owner.works.append(future)
+        self.call_at(start, self._work, future, func, args, end)
+        return future
+
+    def _work(self, future: asyncio.Future[Any], func: Any, args: Any, end: float) -> None:
+        owner = OWNER.get()
+        if future.done() or (owner is not None and owner.dead):
+            return
+        try:
+            result = func(*args)
+        except Vanished:
+            return
+        except BaseException as error:
+            self.call_at(end, _fail, future, error)
+        else:
+            self.call_at(end, _settle, future, result)
+
+
+def _settle(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)

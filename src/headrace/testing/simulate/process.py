@@ -1,0 +1,274 @@
+"""One process of a crawl: its context over the simulated seams, from its first step to its death."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from headrace.core.contracts import Secret
+from headrace.core.errors import HeadraceError, RequestFailed
+from headrace.core.events import BatchCommitted, Event, PageFetched
+from headrace.core.http import Request, Response
+from headrace.core.tables import RunRecord, RunStatus
+from headrace.crawl.context import RunContext
+from headrace.crawl.extract import crawl
+from headrace.runner.database import SessionThread, open_session
+from headrace.secrets.mask import Masker
+from headrace.sources.client import request_key
+from headrace.sources.throttle import leaves
+from headrace.testing.simulate.cache import MemoryCache
+from headrace.testing.simulate.loop import Vanished
+from headrace.testing.simulate.place import Opening
+from headrace.testing.simulate.scenario import RUN, SCOPE
+from headrace.testing.simulate.watch import Watched
+
+if TYPE_CHECKING:
+    from headrace.testing.simulate.world import Stream, World
+
+_EPOCH = 1_750_000_000_000_000
+_SECRET = Secret("", {"client_id": "simulated", "client_secret": "simulated-secret"})
+
+
+class Process:
+    """A process, as the loop owns it, and as the engine sees it: transport, clock, tokens, sink."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self.world, self.number = world, number
+        self.dead = self.frozen = False
+        self.parked: deque[asyncio.Handle] = deque()
+        self.tasks: list[asyncio.Task[Any]] = []
+        self.works: list[asyncio.Future[Any]] = []
+        self.main: asyncio.Task[RunStatus] | None = None
+        self.dies_at_step = self.dies_at_point = 0
+        self.freezes = False
+        self.overlapped = any(other.main and not other.main.done() for other in world.processes)
+        for other in world.processes:
+            other.overlapped = other.overlapped or not (other.main is None or other.main.done())
+        self.found: Mapping[Stream, int] = dict(world.committed)
+        self.found_ended = frozenset(world.ended)
+        self.open: dict[str, str] = {}
+        """Key and slot of the page requests that are made and not in the cache yet."""
+        self.error: HeadraceError | None = None
+        self.faults = 0
+        self._stop = asyncio.Event()
+        self._in_hand = self._largest = self.to_be_committed = 0
+        jump = world.random.choice((0, 0, 0, 0, 0, 0, -8, 5))
+        self._epoch = _EPOCH + jump * 1_000_000
+
+    @property
+    def over(self) -> bool:
+        return self.main is not None and self.main.done()
+
+    # -- its end
+
+    def tick(self) -> None:
+        if self.dies_at_step:
+            self.dies_at_step -= 1
+            if not self.dies_at_step:
+                self.doom()
+
+    def pass_point(self) -> None:
+        if self.dies_at_point:
+            self.dies_at_point -= 1
+            if not self.dies_at_point:
+                self.doom()
+                raise Vanished
+
+    def doom(self) -> None:
+        """Die now, or be frozen and go on later."""
+        world = self.world
+        if self.dead or self.over or not world.deaths_left:
+            return
+        world.deaths_left -= 1
+        if self.freezes:
+            self.freezes = False
+            self.frozen = True
+            world.note(self.number, "is frozen")
+            world.loop.call_later(world.random.random() * 4, self._go_on)
+            return
+        self.vanish()
+
+    def vanish(self) -> None:
+        self.world.deaths += 1
+        self.world.note(self.number, f"dies with {len(self.open)} requests in flight")
+        self.world.again.update(self.open.keys())
+        self.open.clear()
+        self.world.loop.vanish(self)
+
+    def _go_on(self) -> None:
+        if self.frozen and not self.dead:
+            self.world.note(self.number, "goes on")
+            self.world.loop.thaw(self)
+
+    def ask_to_stop(self) -> None:
+        if not (self.dead or self.over):
+            self.world.note(self.number, "is asked to stop")
+            self._stop.set()
+
+    # -- what it does
+
+    async def run(self) -> RunStatus:
+        """As the runner does it: the record, the steps, the record."""
+        world = self.world
+        opening: Any = Opening(Watched(world.place.session(), self), world.place.capabilities)
+        async with open_session(opening) as database:
+            record = await database.call(lambda s: s.run(RUN))
+            if record is None:
+                await database.call(lambda s: s.save_run(self._record("running")))
+            elif record.status == "done":
+                return "done"
+            cache: Any = None
+            if world.scenario.cache != "none":
+                cache = MemoryCache(world.disk, lambda: not self.dead, self._cached, 4)
+            try:
+                status = await self._steps(self._context(database, cache, resumed=record is not None))
+            except HeadraceError as error:
+                self.error, status = error, "failed"
+            finally:
+                if cache is not None:
+                    cache.close()
+            await database.call(lambda s: s.save_run(self._record(status)))
+            if status == "done" and cache is not None:
+                cache.close(remove=True)
+            return status
+
+    async def _steps(self, ctx: RunContext) -> RunStatus:
+        for plan in self.world.plans:
+            result = await crawl(plan, ctx)
+            self.emit(result)
+            if result.status != "done":
+                return result.status
+        return "done"
+
+    def _record(self, status: RunStatus) -> RunRecord:
+        now = self.now()
+        return RunRecord(RUN, "simulated", "default", status, {}, {}, "", "", SCOPE, now, now)
+
+    def _context(self, database: SessionThread, cache: Any, *, resumed: bool) -> RunContext:
+        s = self.world.scenario
+        return RunContext(
+            run_id=RUN,
+            pipeline="simulated",
+            org="default",
+            scope=SCOPE,
+            params={},
+            now=self.now(),
+            lookup=_unknown,
+            database=database,
+            transport=self,
+            clock=self,
+            emit=self.emit,
+            secret=lambda _: _SECRET,
+            masker=Masker(),
+            tokens=self,
+            cache=cache,
+            shared_limit=None,
+            last_complete=lambda _: None,
+            stop=self._stop,
+            page_limit=s.page_limit,
+            resumed=resumed,
+            mapper=self.world.place.mapper,
+        )
+
+    def emit(self, event: Event | Any) -> None:
+        if self.dead:
+            return
+        self.world.note(self.number, event)
+        if isinstance(event, PageFetched):
+            size = event.bytes + 512
+            self._largest = max(size, self._largest)
+            self._in_hand += size
+            s = self.world.scenario
+            streams = s.side_by_side if s.sliced else 1
+            if self._in_hand > max(s.bytes_bound, self._largest) + streams * self._largest:
+                self.world.violate(f"{self._in_hand} bytes on the way, where {s.bytes_bound} are allowed")
+        elif isinstance(event, BatchCommitted):
+            self._in_hand -= self.to_be_committed
+
+    # -- the clock
+
+    def now(self) -> int:
+        return self._epoch + int(self.world.loop.time() * 1e6)
+
+    def monotonic(self) -> float:
+        return self.world.loop.time()
+
+    async def sleep(self, seconds: float) -> None:
+        self._alive()
+        await asyncio.sleep(seconds)
+
+    def random(self) -> float:
+        return self.world.random.random()
+
+    def random_bytes(self, n: int) -> bytes:
+        return self.world.random.randbytes(n)
+
+    # -- tokens, kept on disk
+
+    def get_token(self, name: str) -> Mapping[str, Any] | None:
+        return self.world.tokens.get(name)
+
+    def put_token(self, name: str, token: Mapping[str, Any] | None) -> None:
+        self._alive()
+        if token is None:
+            self.world.tokens.pop(name, None)
+        else:
+            self.world.tokens[name] = token
+
+    # -- the transport
+
+    async def send(self, request: Request) -> Response:
+        self._alive()
+        world, api = self.world, self.world.api
+        leaves()
+        key = request_key(request) if request.slot else ""
+        if key:
+            self.open[key] = request.slot
+            world.asked(self, request.slot)
+        fault = api.fault()
+        self.faults += fault is not None
+        world.note(self.number, f"asks {request.slot} {request.full_url}{f' ({fault})' if fault else ''}")
+        latency = api.random.random() * (3.0 if fault == "slow" else 0.1)
+        try:
+            await asyncio.sleep(latency / 2)
+            if fault == "refused":
+                raise RequestFailed("the connection was refused")
+            reply = api.serve(request, world.loop.time(), fault)
+            if key and reply.status == 200:
+                world.answered(self, key, request.slot)
+                if reply.lost or fault == "mangled":
+                    world.again[key] += 1
+            await asyncio.sleep(latency / 2)
+            self._alive()
+            if reply.lost:
+                raise RequestFailed("the connection was lost in the middle of the answer")
+        except asyncio.CancelledError:
+            self._give_up(key)
+            raise
+        except RequestFailed:
+            self.open.pop(key, None)
+            raise
+        if reply.status != 200 or world.scenario.cache == "none":
+            self.open.pop(key, None)
+        return Response(reply.status, reply.headers, reply.body, request.full_url, self.now(), latency)
+
+    def _give_up(self, key: str) -> None:
+        """What was in flight may be asked for once more."""
+        if self.open.pop(key, None) is not None:
+            self.world.again[key] += 1
+
+    def _cached(self, key: str) -> None:
+        self.open.pop(key, None)
+
+    async def close(self) -> None:
+        pass
+
+    def _alive(self) -> None:
+        if self.dead:
+            raise Vanished
+
+
+def _unknown(name: str) -> Any:
+    raise KeyError(name)
