@@ -72,7 +72,8 @@ class Place:
             {
                 "step": "abcdef"[number],
                 "processor": "generic.api_extractor",
-                "config": {"base_url": self.api.url, "rate_limit": {"requests_per_second": 10_000, "max_retries": 0}} | dict(config),
+                "config": {"base_url": self.api.url, "rate_limit": {"requests_per_second": 10_000, "max_retries": 0}}
+                | dict(config),
             }
             for number, config in enumerate(configs)
         ]

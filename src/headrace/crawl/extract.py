@@ -21,6 +21,8 @@ from headrace.crawl.fetch import Ended, Stream
 from headrace.crawl.plan import CrawlPlan, CrawlResult
 from headrace.crawl.variables import PageLookup, with_mark, with_slice
 from headrace.crawl.writer import Item, SliceEnded, Writer
+from headrace.destinations._layout import Layout
+from headrace.destinations._sql import quote
 from headrace.mapping.config import RemovalRule
 from headrace.mapping.mapper import Mapper
 from headrace.sources.client import ApiClient
@@ -106,6 +108,8 @@ class _Step:
             freeze = plan.slices.freeze
             total = await ctx.database.call(lambda s: s.freeze_slices(ctx.run_id, plan.step, freeze(s)))
             await self._refuse_doubled_slices()
+        if ctx.resumed:
+            await self._count_earlier()
         ctx.emit(events.StepStarted(ctx.run_id, plan.step, plan.title, total))
         writing = asyncio.create_task(self._writer.run())
         fetching = asyncio.create_task(self._fetch())
@@ -124,6 +128,23 @@ class _Step:
                     task.cancel()
             await asyncio.gather(fetching, writing, return_exceptions=True)
         return await self._finish(finish_key)
+
+    async def _count_earlier(self) -> None:
+        """What earlier calls of this run stored and could not store: `max_rejected` is for all of them."""
+        key = (self._ctx.run_id, self._plan.step, FINISHED)
+        stored = (
+            'SELECT coalesce(sum("rows"), 0) FROM headrace_checkpoints WHERE run_id = ? AND step = ? AND slice <> ?'
+        )
+
+        def count(session: Session) -> tuple[int, int]:
+            rejected = 0
+            for spec in self._mapper.specs:
+                name = Layout(spec, spec.name, self._ctx.database.capabilities.limits.max_name).rejected
+                sql = f"SELECT count(*) FROM {quote(name)} WHERE run_id = ?"
+                rejected += _number(session.query(sql, (self._ctx.run_id,)))
+            return _number(session.query(stored, key)), rejected
+
+        self._writer.records, self._writer.rejected = await self._ctx.database.call(count)
 
     async def _refuse_doubled_slices(self) -> None:
         """A slice's name is the name of its checkpoint: two of one name would take each other's pages."""
@@ -219,6 +240,7 @@ class _Step:
 
     async def _finish(self, key: StreamKey) -> CrawlResult:
         plan, ctx, writer = self._plan, self._ctx, self._writer
+        writer.check_rejected()
         if plan.slices is not None:
             await self._count_slices()
         # One that was stopped says nothing about what there is; an incremental one may well find nothing new.
@@ -250,6 +272,10 @@ class _Step:
             suspicions=self._suspicions,
             error="\n".join([why, *self._failures]).strip() if status != "done" else "",
         )
+
+
+def _number(batches: Iterator[Any]) -> int:
+    return int(next(value for batch in batches for value in batch.column(0).to_pylist()))
 
 
 class _Slices:

@@ -34,8 +34,6 @@ from headrace.sources.throttle import BudgetSpent
 
 DECODE_ASIDE = 1 << 20
 """Bodies from this size are opened on another thread, so that heartbeats and other streams go on."""
-BYTES_AHEAD = 48 << 20
-"""Answers that wait for the pages before them may take about this much, over all streams of a step."""
 UNKNOWN_BYTES = 6 << 20
 """What the first page is taken for."""
 REMEMBERED_PAGES = 100_000
@@ -149,10 +147,11 @@ class Stream:
         )
 
     def _widen(self, window: deque[Any], number: int, fetched_here: int) -> None:
-        """Ask ahead for pages whose position needs no answer, as far as every limit allows."""
+        """Ask ahead for pages whose position needs no answer, as far as every limit allows. What comes early
+        waits here: about as many bytes, over all streams, as may be on the way to the writer."""
         room = min(self._plan.rate_limit.concurrency, self._plan.max_pages - number + 1)
         streams = self._plan.slices.concurrency if self._plan.slices is not None else 1
-        room = min(room, max(1, BYTES_AHEAD // (self._typical * streams)))
+        room = min(room, max(1, self._plan.bytes_on_the_way // (self._typical * streams)))
         if self._ctx.page_limit is not None:
             room = min(room, self._ctx.page_limit - fetched_here)
         while self._guesses and len(window) < room:

@@ -184,6 +184,10 @@ class Writer:
         await self._channel.release(pending.items)
         if self._ctx.cache is not None:
             self._ctx.cache.committed([p.cache_key for p in pending.items if isinstance(p, Fetched)])
+        self.check_rejected()
+
+    def check_rejected(self) -> None:
+        """Raises TooManyRejected, by what all calls of this run could not store."""
         allowed = max(REJECTED_ANYWAY, self._plan.max_rejected * self.records)
         if self.rejected > allowed:
             raise TooManyRejected(

@@ -147,7 +147,7 @@ def from_resolved(resolved: Mapping[str, Any]) -> Pipeline:
     """The pipeline that :meth:`Loaded.resolved` was made from (literal secrets excepted).
     Raises PipelineFileError when this version cannot read it."""
     try:
-        return Pipeline.model_validate({key: value for key, value in resolved.items() if key != "environment"})
+        return Pipeline.model_validate({k: v for k, v in resolved.items() if k not in ("environment", "chosen")})
     except ValidationError as error:
         raise PipelineFileError(
             [f"the stored pipeline cannot be read by this version: {error.errors()[0]['msg']}"]

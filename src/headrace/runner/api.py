@@ -185,7 +185,7 @@ def stored_job(record: RunRecord) -> Job:
         request_hash=record.request_hash,
         mapping_hash=record.mapping_hash,
         scope=record.scope,
-        steps=pipeline.steps,
+        steps=choose_steps(pipeline, record.resolved.get("chosen", ()), None),
         lookup=_lookup(
             Variables.of_record(pipeline, record.params, record.org, record.resolved.get("environment"), os.environ)
         ),
@@ -193,16 +193,20 @@ def stored_job(record: RunRecord) -> Job:
 
 
 def _job(loaded: Loaded, run_id: str, steps: Sequence[str], from_step: str | None, *, adopt: bool) -> Job:
+    chosen = choose_steps(loaded.pipeline, steps, from_step)
+    resolved = loaded.resolved()
+    if len(chosen) < len(loaded.pipeline.steps):
+        resolved["chosen"] = [entry.step for entry in chosen]
     return Job(
         run_id=run_id,
         pipeline_id=loaded.pipeline.pipeline_id,
         org=loaded.org,
         params=loaded.params,
-        resolved=loaded.resolved(),
+        resolved=resolved,
         request_hash=loaded.request_hash,
         mapping_hash=loaded.mapping_hash,
         scope=loaded.scope,
-        steps=choose_steps(loaded.pipeline, steps, from_step),
+        steps=chosen,
         lookup=_lookup(loaded.variables),
         adopt=adopt,
     )

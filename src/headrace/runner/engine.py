@@ -136,12 +136,20 @@ class _Run:
         from headrace.sources.http import AiohttpTransport
 
         last = await self._last_complete()
+        finished = await self._finished_steps()
+        accepted = ""
         transport = AiohttpTransport(self._around.clock, rewrite=self._around.rewrite)
         summaries: list[StepSummary] = []
         problems: list[str] = []
         suspicions: list[tuple[str, str]] = []
         try:
             for entry in self._job.steps:
+                if accepted:
+                    summaries.append(StepSummary(entry.step, "partial", {}))
+                    problems.append(f"step {accepted} is accepted; step {entry.step} has not run yet")
+                    break
+                if self._around.accept and entry.step not in finished:
+                    accepted = entry.step
                 ctx = self._context(entry.config, transport, last)
                 result: CrawlResult = await entry.config.run(entry.step, entry.title or entry.step, ctx)
                 summaries.append(StepSummary(entry.step, result.status, dict(result.rows), result.pages))
@@ -197,20 +205,31 @@ class _Run:
         self._masker.add_secret(found)
         return found
 
+    async def _finished_steps(self) -> set[str]:
+        sql = "SELECT step FROM headrace_checkpoints WHERE run_id = ? AND slice = ?"
+        if not self._resumed:
+            return set()
+        batches = await self._database.call(lambda s: list(s.query(sql, (self._record.run_id, FINISHED))))
+        return {str(step) for batch in batches for step in batch.column(0).to_pylist()}
+
     async def _last_complete(self) -> dict[str, LastComplete]:
-        """By step: the finish of the latest complete run of this scope."""
-        scope, run_id, pipeline = self._record.scope, self._record.run_id, self._record.pipeline
+        """By step: the finish of the latest run of this scope that completed it before this run began. Not one
+        that completed it since: a resumed run would ask from another mark than it began with."""
+        record = self._record
+        steps = [entry.step for entry in self._job.steps]
 
         def find(session: Any) -> dict[str, LastComplete]:
-            for run in session.runs(pipeline=pipeline, limit=1000):
-                if run.scope == scope and run.run_id != run_id and run.status == "done":
-                    found = {}
-                    for entry in self._job.steps:
-                        at = session.checkpoint(StreamKey(run.run_id, entry.step, FINISHED))
-                        if at is not None:
-                            found[entry.step] = LastComplete(run.run_id, at.rows, at.memo.get("mark"))
-                    return found
-            return {}
+            found: dict[str, LastComplete] = {}
+            for run in session.runs(pipeline=record.pipeline, limit=1000):
+                if run.scope != record.scope or run.run_id == record.run_id:
+                    continue
+                for step in steps:
+                    at = session.checkpoint(StreamKey(run.run_id, step, FINISHED)) if step not in found else None
+                    if at is not None and at.memo.get("at", 0) <= record.started_at:
+                        found[step] = LastComplete(run.run_id, at.rows, at.memo.get("mark"))
+                if len(found) == len(steps):
+                    break
+            return found
 
         return await self._database.call(find)
 

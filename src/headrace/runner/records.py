@@ -56,11 +56,20 @@ async def begin(job: Job, database: SessionThread, clock: Clock, sink: EventSink
                     "(--adopt replays what is stored through the new one, and goes on with that)",
                 )
             )
-    if stored.status in ("done", "suspect"):
+    more = _more_steps(job, stored)
+    if stored.status == "suspect" or (stored.status == "done" and not more):
         return job, stored, True
+    if more:
+        stored = replace(stored, resolved={**stored.resolved, "chosen": [*stored.resolved["chosen"], *more]})
     running = replace(stored, status="running", finished_at=None, error="")
     await database.call(lambda s: s.save_run(running))
     return job, running, True
+
+
+def _more_steps(job: Job, stored: RunRecord) -> list[str]:
+    """Steps that this call asks for and no call before did (`--steps`, `--from-step`)."""
+    before = stored.resolved.get("chosen")
+    return [] if before is None else [entry.step for entry in job.steps if entry.step not in before]
 
 
 def _compare(job: Job, stored: RunRecord) -> None:

@@ -15,10 +15,10 @@ from headrace.core.errors import AnswerError, ArchiveMissing, InputError, NotSup
 from headrace.core.events import EventSink
 from headrace.core.http import Response
 from headrace.core.suggest import did_you_mean
-from headrace.core.tables import Batch, Finish, Group, RawPage, RunRecord
+from headrace.core.tables import Batch, Finish, Group, RawPage, RunRecord, StreamKey
 from headrace.core.templates import Lookup
 from headrace.core.types import ColumnType
-from headrace.crawl.extract import table_rules
+from headrace.crawl.extract import FINISHED, table_rules
 from headrace.crawl.plan import CrawlPlan
 from headrace.crawl.variables import PageLookup
 from headrace.destinations import from_url
@@ -205,9 +205,11 @@ class _Replay:
             rows += mapped.count
         if group:
             self._commit(run, group, inner)
-        if run.status == "done":
+        finished = self._session.checkpoint(StreamKey(run.run_id, plan.step, FINISHED))
+        if finished is not None:  # the step's own end: a run may fail behind it, or end without it (--steps)
             tables = tuple(spec.name for spec in mapper.specs)
-            finish = Finish(plan.step, run.scope, plan.incremental is None, tables, run.finished_at or run.started_at)
+            at = int(finished.memo.get("at") or run.finished_at or run.started_at)
+            finish = Finish(plan.step, run.scope, plan.incremental is None, tables, at)
             inner.commit(Group(run_id=run.run_id, scope=run.scope, finish=finish))
         self._types = {spec.name: inner.columns(spec.name) for spec in mapper.specs} | {
             name: types for name, types in self._types.items() if name not in {s.name for s in mapper.specs}
