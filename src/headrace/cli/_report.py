@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -109,13 +110,14 @@ def _count(number: int, what: str) -> str:
 def showing(progress: str, as_json: bool, log_format: str, verbose: int, state: Path | None) -> Iterator[Report]:
     """Show events while the body runs, and say what is safe when it fails."""
     from headrace.cli import _database
-    from headrace.cli._logs import LogSink
     from headrace.cli._progress import make
+    from headrace.runner.telemetry import LogSink, from_environment
 
     sinks: list[EventSink] = []
     if verbose or log_format == "json":
         sinks.append(LogSink(log_format, verbose))
     bar = make(progress, sys.stderr, quiet=bool(sinks) and progress == "auto")
+    sinks += from_environment(os.environ)
     if bar is not None:
         sinks.append(bar)
 

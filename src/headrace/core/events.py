@@ -134,6 +134,8 @@ class StepFinished(Event):
     step: str
     status: RunStatus
     rows: Mapping[str, int] = field(default_factory=dict)
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The columns that the step's tables have by now, and their types."""
 
 
 @dataclass(frozen=True, slots=True)

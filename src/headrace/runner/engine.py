@@ -158,8 +158,9 @@ class _Run:
                     "rows_extracted": result.records,
                     "status": "SUCCESS" if result.status == "done" else result.status,
                 }
+                columns = await self._columns(list(result.rows))
                 self._fanout.emit(
-                    events.StepFinished(self._record.run_id, entry.step, result.status, dict(result.rows))
+                    events.StepFinished(self._record.run_id, entry.step, result.status, dict(result.rows), columns)
                 )
                 if result.status != "done":
                     problems.append(result.error)
@@ -169,6 +170,9 @@ class _Run:
         found = {summary.status for summary in summaries}
         status: RunStatus = next((s for s in _ORDER if s in found), "done")
         return status, summaries, "\n".join(problems), suspicions
+
+    async def _columns(self, tables: list[str]) -> dict[str, Mapping[str, str]]:
+        return await self._database.call(lambda s: {name: s.columns(name) for name in tables})
 
     def _context(self, config: Step, transport: Any, last: Mapping[str, LastComplete]) -> RunContext:
         around, record = self._around, self._record

@@ -25,14 +25,15 @@ class Fanout:
         self._sinks = list(sinks)
 
     def emit(self, event: Event) -> None:
+        failed: list[str] = []
         for sink in tuple(self._sinks):
             try:
                 sink.emit(event)
             except Exception as error:
                 self._sinks.remove(sink)
-                self.emit(
-                    events.Warned(event.run_id, f"{type(sink).__name__} failed ({error!r}) and gets no more events")
-                )
+                failed.append(f"{type(sink).__name__} failed ({error!r}) and gets no more events")
+        for text in failed:  # only now: every sink has the event itself first, and each is asked but once
+            self.emit(events.Warned(event.run_id, text))
 
 
 class Tally:

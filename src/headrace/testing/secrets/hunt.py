@@ -163,8 +163,8 @@ def hunt(
     not searched.
     """
     import headrace
-    from headrace.cli._logs import LogSink
     from headrace.cli._progress import make
+    from headrace.runner.telemetry import LogSink
 
     secrets = further or Secrets()
     secret = case.credential(secrets) if case.credential is not None else None

@@ -1,10 +1,10 @@
-"""Structured logs of a run on stderr: one line per state change and commit."""
+"""Structured logs of a run: one line per state change and commit."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import fields
-from typing import Any
+from typing import Any, TextIO
 
 from headrace.core import events
 from headrace.core.events import Event
@@ -16,18 +16,21 @@ LONGEST = 200
 
 
 class LogSink:
-    """Logs each event under its name; requests, pages and waits only at ``verbose`` 2."""
+    """A line for each event, under its name, to ``stream`` (stderr unless told); requests, pages and waits only at
+    ``verbose`` 2. ``log_format`` is ``json`` or ``console``. A commit's line has run, step, pages, page_number,
+    cursor and rows."""
 
-    def __init__(self, log_format: str, verbose: int) -> None:
+    def __init__(self, log_format: str = "json", verbose: int = 1, stream: TextIO | None = None) -> None:
         import structlog
 
+        stream = stream or sys.stderr
         last: structlog.typing.Processor
         if log_format == "json":
             last = structlog.processors.JSONRenderer(default=str)
         else:
-            last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0, sort_keys=False)
+            last = structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0, sort_keys=False)
         self._log = structlog.wrap_logger(
-            structlog.PrintLogger(sys.stderr),
+            structlog.PrintLogger(stream),
             processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), last],
         )
         self._verbose = verbose
