@@ -219,9 +219,7 @@ class _Step:
         left = await ctx.database.call(lambda s: s.slices(ctx.run_id, step, status=undone, limit=1))
         if left and not self._failed and not self._ended & {"budget", "capped", "paused"}:
             self._ended.add("stopped")
-        if not ctx.resumed:
-            return
-        self._seen = 0
+        self._seen = 0  # also what another process did that began before this one and wrote after it
         sql = "SELECT memo FROM headrace_checkpoints WHERE run_id = ? AND step = ? AND slice <> ?"
 
         def add_up(session: Session) -> None:  # as they are read: there may be a million
