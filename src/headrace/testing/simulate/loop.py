@@ -7,7 +7,7 @@ import heapq
 from asyncio import events
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
 from itertools import count
 from typing import Any, Protocol
 
@@ -25,7 +25,7 @@ class Owner(Protocol):
 
     dead: bool
     frozen: bool
-    parked: deque[asyncio.Handle]
+    parked: deque[Any]
     tasks: list[asyncio.Task[Any]]
     works: list[asyncio.Future[Any]]
 
@@ -39,6 +39,22 @@ OWNER: ContextVar[Owner | None] = ContextVar("simulated_process", default=None)
 
 class Stuck(Exception):
     """Nothing is left to do, or no end is in sight."""
+
+
+class _Handle:
+    """A callback that is to be run."""
+
+    __slots__ = ("args", "callback", "context", "gone")
+
+    def __init__(self, callback: Any, args: tuple[Any, ...], context: Context | None) -> None:
+        self.callback, self.args, self.context = callback, args, context or copy_context()
+        self.gone = False
+
+    def cancel(self) -> None:
+        self.gone = True
+
+    def cancelled(self) -> bool:
+        return self.gone
 
 
 class _Numbered:
@@ -69,40 +85,50 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self.problems: list[str] = []
         self._delay = delay
         self._now = 0.0
-        self._ready: deque[asyncio.Handle] = deque()
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._paused = False
+        self._ready: deque[_Handle] = deque()
+        self._timers: list[tuple[float, int, _Handle]] = []
         self._numbers = count(1)
         self._busy_until: dict[Any, float] = {}
 
-    def run(self, over: Callable[[], bool], most: int) -> None:
-        """Until ``over()``. Raises Stuck when that will never be, or takes more than ``most`` callbacks."""
+    def run(self, most: int) -> None:
+        """Until :meth:`pause`. Raises Stuck when that will never be, or takes more than ``most`` callbacks."""
         before = events._get_running_loop()
         events._set_running_loop(self)
+        self._paused = False
+        ready = self._ready
         try:
-            while not over():
-                if not self._ready:
+            while not self._paused:
+                if not ready:
                     self._advance()
                     continue
-                handle = self._ready.popleft()
-                if handle._cancelled:  # type: ignore[attr-defined]  # as every loop reads it
+                handle = ready.popleft()
+                if handle.gone:
                     continue
-                owner = handle._context.get(OWNER)  # type: ignore[attr-defined]  # as above
+                owner = handle.context.get(OWNER)
                 if owner is not None:
                     if owner.frozen:
                         owner.parked.append(handle)
                         continue
                     owner.tick()
-                handle._run()
+                try:
+                    handle.context.run(handle.callback, *handle.args)
+                except Exception as error:
+                    self.problems.append(f"{handle.callback!r} raised {error!r}")
                 most -= 1
                 if most < 0:
                     raise Stuck("no end is in sight")
         finally:
             events._set_running_loop(before)
 
+    def pause(self) -> None:
+        """Let :meth:`run` return after this callback."""
+        self._paused = True
+
     def _advance(self) -> None:
         while self._timers:
             when, _, handle = heapq.heappop(self._timers)
-            if not handle.cancelled():
+            if not handle.gone:
                 self._now = max(self._now, when) + _TICK
                 self._ready.append(handle)
                 return
@@ -139,23 +165,18 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def is_closed(self) -> bool:
         return False
 
-    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:
+        handle = _Handle(callback, args, context)
         self._ready.append(handle)
         return handle
 
-    def call_later(
-        self, delay: float, callback: Any, *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> Any:
         return self.call_at(self._now + delay, callback, *args, context=context)
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
+    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> Any:
+        handle = _Handle(callback, args, context)
         heapq.heappush(self._timers, (when, next(self._numbers), handle))
         return handle
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        pass
 
     def create_future(self) -> asyncio.Future[Any]:
         future = _Future(loop=self)

@@ -37,7 +37,7 @@ class Process:
     def __init__(self, world: World, number: int) -> None:
         self.world, self.number = world, number
         self.dead = self.frozen = False
-        self.parked: deque[asyncio.Handle] = deque()
+        self.parked: deque[Any] = deque()
         self.tasks: list[asyncio.Task[Any]] = []
         self.works: list[asyncio.Future[Any]] = []
         self.main: asyncio.Task[RunStatus] | None = None
@@ -86,6 +86,7 @@ class Process:
             self.freezes = False
             self.frozen = True
             world.note(self.number, "is frozen")
+            world.loop.pause()
             world.loop.call_later(world.random.random() * 4, self._go_on)
             return
         self.vanish()

@@ -61,7 +61,8 @@ def _play(world: World) -> str:
     status = ""
     while not status:
         process = world.start()
-        _until(world, lambda p=process: p.over or p.frozen)  # type: ignore[misc]  # bound at once
+        while not (process.over or process.frozen or world.violations):
+            world.loop.run(_MOST_CALLBACKS)
         if process.over:
             status = _came_to_rest(world, process)
         if world.violations:
@@ -70,15 +71,11 @@ def _play(world: World) -> str:
             world.violate(f"no end after {_MOST_PROCESSES} processes, the last ended as {process.main!r}")
             return "broken"
     # Those that were frozen write late, behind the end.
-    others = world.processes
-    _until(world, lambda: all(p.over for p in others))
-    for process in others:
+    while not (all(p.over for p in world.processes) or world.violations):
+        world.loop.run(_MOST_CALLBACKS)
+    for process in world.processes:
         _ending(world, process)
     return status
-
-
-def _until(world: World, over: object) -> None:
-    world.loop.run(lambda: bool(world.violations) or over(), _MOST_CALLBACKS)  # type: ignore[operator]  # a callable
 
 
 def _ending(world: World, process: Process) -> str:

@@ -20,7 +20,7 @@ from headrace.testing.simulate.scenario import Scenario, plans
 
 Stream = tuple[str, str]
 """Step and slice."""
-_LONGEST_LIFE = 600
+_LONGEST_LIFE = 400
 """Callbacks until a death by count comes at the latest."""
 
 
@@ -70,6 +70,7 @@ class World:
 
     def violate(self, what: str) -> None:
         self.violations.append(what)
+        self.loop.pause()
 
     # -- processes
 
@@ -85,6 +86,7 @@ class World:
         context = copy_context()
         context.run(OWNER.set, process)
         process.main = context.run(self.loop.create_task, process.run())
+        process.main.add_done_callback(lambda _: self.loop.pause())
         return process
 
     def _doom(self, process: Process) -> None:
@@ -100,7 +102,7 @@ class World:
         if how == "point" and not process.freezes:
             process.dies_at_point = r.randint(1, 14)
         elif how == "time":
-            self.loop.call_later(r.random() ** 2 * 3, process.doom)
+            self.loop.call_later(r.random() ** 2 * 2, process.doom)
         else:
             process.dies_at_step = int(_LONGEST_LIFE ** r.random())
 
