@@ -22,7 +22,7 @@ class TestDuckDB(DestinationSuite):
             with duckdb.connect(file) as connection:
                 connection.execute(sql)
 
-        return Target(from_url(f"duckdb:///{file}"), execute)
+        return Target(from_url(f"duckdb:///{file}"), execute, size=lambda: file.stat().st_size)
 
 
 class TestSQLite(DestinationSuite):
@@ -33,7 +33,12 @@ class TestSQLite(DestinationSuite):
             with closing(sqlite3.connect(file, isolation_level=None)) as connection:
                 connection.execute(sql)
 
-        return Target(from_url(f"sqlite:///{file}"), execute, tables="SELECT name FROM sqlite_master")
+        return Target(
+            from_url(f"sqlite:///{file}"),
+            execute,
+            tables="SELECT name FROM sqlite_master",
+            size=lambda: file.stat().st_size,
+        )
 
 
 class TestPostgreSQL(DestinationSuite):
@@ -43,4 +48,9 @@ class TestPostgreSQL(DestinationSuite):
             with psycopg.connect(postgres_url, autocommit=True) as connection:
                 connection.execute(sql.encode())
 
-        return Target(from_url(postgres_url), execute)
+        def size() -> int:
+            with psycopg.connect(postgres_url, autocommit=True) as connection:
+                row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+                return int(row[0]) if row else 0
+
+        return Target(from_url(postgres_url), execute, size=size)

@@ -4,7 +4,7 @@
 passed (actions: ``kill`` = SIGKILL, ``raise``, ``hang``). Tests in the process use :func:`install`.
 The points: ``fetch.sent``, ``fetch.received``, ``fetch.cached``, ``cache.write``, ``cache.segment_removed``,
 ``commit.begin``, ``commit.sql`` (before each statement), ``commit.staged``, ``commit.before_commit``,
-``commit.after_commit``, ``run.saved``, ``run.finished``.
+``commit.after_commit``, ``run.saved``, ``run.finished``, ``vacuum.copied``, ``vacuum.replaced``.
 """
 
 from __future__ import annotations

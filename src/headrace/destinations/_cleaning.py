@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from headrace.core.errors import UsageError
+from headrace.core.errors import DestinationError, HeadraceError, UsageError
 from headrace.core.tables import Removals
-from headrace.destinations._base import SessionBase
+from headrace.destinations._layout import load_spec
+from headrace.destinations._runs import Runs
 from headrace.destinations._sql import quote
-from headrace.destinations._tables import removed_condition
+from headrace.destinations._staging import Staging
+from headrace.destinations._tables import ENGINE_TABLES, removed_condition
 
 
-class Cleaning(SessionBase):
+class Cleaning(Runs):
     """The upkeep of a session's tables."""
 
     def removals(self, *, table: str | None = None) -> list[Removals]:
@@ -69,4 +71,17 @@ class Cleaning(SessionBase):
         return count
 
     def vacuum(self) -> None:
-        self.db.vacuum()
+        """Drop what was staged by runs that nobody will resume, and give deleted bytes back to the disk."""
+        layouts = [self.new_layout(load_spec(text)) for (text,) in self._optional("headrace_tables", "specs_read", ())]
+        with self.transaction("dropping staged rows"):
+            for layout in layouts:
+                Staging(self.db, self.tables).sweep(layout, self.resumable)
+        companions = [name for each in layouts for name in (each.seen, each.rejected)]
+        own = [f"headrace_{name}" for name in ENGINE_TABLES] + companions
+        shared = [each.name for each in layouts]
+        try:
+            self.db.vacuum(*([name for name in names if self.db.physical(name)] for names in (own, shared)))
+        except HeadraceError:
+            raise
+        except Exception as error:
+            raise DestinationError(f"vacuum: {str(error).strip()}", place=self.place) from error

@@ -24,6 +24,7 @@ from headrace.core.types import ColumnType
 from headrace.destinations._base import as_json, now
 from headrace.destinations._connection import STAGE, Connection, Row
 from headrace.destinations._layout import Layout
+from headrace.destinations._runs import Runs
 from headrace.destinations._sql import quote
 from headrace.destinations._streams import Streams
 
@@ -36,7 +37,7 @@ _CHECKPOINT_COLUMNS = (
 )  # fmt: skip
 
 
-class Commits(Streams):
+class Commits(Runs, Streams):
     """The commits of a session."""
 
     def __init__(self, db: Connection, place: str) -> None:
@@ -102,7 +103,7 @@ class Commits(Streams):
             faults.point("commit.staged")
             removals: list[Removals] = []
             if group.finish:
-                removals = Finisher(db, self.tables, group.run_id).finish(group.finish, self._layout, have)
+                removals = Finisher(db, self.tables, group.run_id, self.resumable).finish(group.finish, self._layout, have)
             faults.point("commit.before_commit")
             self._end(attempts)
         except BaseException:

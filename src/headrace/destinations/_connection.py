@@ -152,6 +152,7 @@ class Connection(ABC):
     def lock_table(self, table: str) -> None:  # noqa: B027 - one writer at a time needs none
         """Keep other writers off ``table`` until this transaction ends."""
 
-    def vacuum(self) -> None:
-        """Give deleted bytes back."""
-        self.do("vacuum")
+    @abstractmethod
+    def vacuum(self, own: Sequence[str], shared: Sequence[str]) -> None:
+        """Give deleted bytes back. ``own`` are the tables that only the engine uses, ``shared`` those that
+        people read."""

@@ -9,14 +9,16 @@ from headrace.core.types import ColumnType
 from headrace.destinations._connection import Connection, Row
 from headrace.destinations._layout import Layout
 from headrace.destinations._sql import quote
+from headrace.destinations._staging import Staging
 from headrace.destinations._tables import Tables
 
 
 class Finisher:
     """Applies one :class:`Finish` inside the commit's transaction."""
 
-    def __init__(self, db: Connection, tables: Tables, run_id: str) -> None:
-        self.db, self.tables, self.run_id = db, tables, run_id
+    def __init__(self, db: Connection, tables: Tables, run_id: str, resumable: Callable[[str], bool]) -> None:
+        self.db, self.run_id, self.resumable = db, run_id, resumable
+        self.staging = Staging(db, tables)
 
     def finish(
         self, finish: Finish, layout: Callable[[str], Layout], have: Mapping[str, Mapping[str, ColumnType]]
@@ -37,17 +39,20 @@ class Finisher:
         db = self.db
         staging = layout.replace_staging(self.run_id)
         if complete:
-            self.tables.replace_staging(layout, self.run_id, have)
+            self.staging.replace(layout, self.run_id, have)
             columns = [*have, *((PAGE, RECORD) if layout.spec.provenance else ())]
             db.do("empty_table", table=quote(layout.name))
             db.do("copy_table", table=quote(layout.name), columns=", ".join(quote(c) for c in columns),
                   source=quote(staging))  # fmt: skip
         db.do("drop_table", table=quote(staging))
+        self.staging.forget(staging, self.run_id)
+        if complete:
+            self.staging.sweep(layout, self.resumable)
 
     def _sync(self, layout: Layout, have: Mapping[str, ColumnType]) -> None:
         db, spec = self.db, layout.spec
-        staging = self.tables.sync_staging(layout, self.run_id, have)
-        db.do("staging_forget", (staging, self.run_id))
+        staging = self.staging.sync(layout, self.run_id, have)
+        self.staging.forget(staging, self.run_id)
         staged = [name for name in db.physical(staging) if name in have or name in (PAGE, RECORD)]
         values = [name for name in staged if name not in spec.key]
 

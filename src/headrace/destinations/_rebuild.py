@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from headrace.core.tables import TableSpec
 from headrace.destinations._layout import Layout
 from headrace.destinations._sql import fit, quote
+from headrace.destinations._staging import Staging
 
 if TYPE_CHECKING:
     from headrace.destinations._session import SqlSession
@@ -31,8 +32,13 @@ def rebuild(session: SqlSession, tables: Sequence[TableSpec]) -> Iterator[SqlSes
         raise
     with session.transaction("exchanging the rebuilt tables"):
         db.lock_schema()
+        staging = Staging(db, session.tables)
         for draft in drafts:
             target = session.new_layout(draft.spec)
+            if draft.spec.write == "sync":
+                staging.move(draft, target)
+            else:
+                staging.discard(draft)
             types = session.tables.types([draft.name])[draft.name]
             with db.views_aside(target.name):
                 session.tables.drop_views(draft)
@@ -58,6 +64,8 @@ def _parts(layout: Layout) -> list[str]:
 def _drop(session: SqlSession, drafts: Sequence[Layout]) -> None:
     for draft in drafts:
         session.tables.drop_views(draft)
+        if session.db.physical("headrace_staging"):
+            Staging(session.db, session.tables).discard(draft)
         for name in _parts(draft):
             session.db.do("drop_table", table=quote(name))
         if session.db.physical("headrace_schemas"):

@@ -16,6 +16,8 @@ _COLUMNS = (
     "run_id", "pipeline", "org", "status", "params", "resolved", "request_hash", "mapping_hash", "scope", "now",
     "started_at", "finished_at", "rows", "pages", "requests", "error",
 )  # fmt: skip
+LAST = 10
+"""So many runs of a pipeline may be resumed with what they had staged."""
 _held: set[tuple[str, str]] = set()
 """(place, run) of every lease of this process."""
 
@@ -49,6 +51,15 @@ class Runs(SessionBase):
     def runs(self, *, pipeline: str | None = None, limit: int = 100) -> list[RunRecord]:
         rows = self._optional("headrace_runs", "runs_read", (pipeline or "", pipeline is None, limit))
         return [self._run_record(row) for row in rows]
+
+    def resumable(self, run_id: str) -> bool:
+        """Whether somebody may still go on with a run: it is held, or not done and among the last of its pipeline."""
+        if (self.place, run_id) in _held:
+            return True
+        run = self.run(run_id)
+        if run is None or run.status == "done":
+            return False
+        return any(each.run_id == run_id for each in self.runs(pipeline=run.pipeline, limit=LAST))
 
     def _run_record(self, row: Row) -> RunRecord:
         values = dict(zip(_COLUMNS, row, strict=True))

@@ -11,13 +11,12 @@ from headrace.core.tables import RawPage, TableSpec
 from headrace.destinations._cleaning import Cleaning
 from headrace.destinations._commit import Commits
 from headrace.destinations._layout import Layout
-from headrace.destinations._runs import Runs
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class SqlSession(Runs, Commits, Cleaning):
+class SqlSession(Commits, Cleaning):
     """A :class:`~headrace.core.contracts.Session` on a :class:`~headrace.destinations._connection.Connection`."""
 
     def beside(self, name: Callable[[TableSpec], Layout]) -> SqlSession:

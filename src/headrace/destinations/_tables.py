@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from headrace.core.errors import CommitFailed
-from headrace.core.tables import PAGE, RECORD, SchemaChange
+from headrace.core.tables import SchemaChange
 from headrace.core.types import ColumnType, widen
 from headrace.destinations._connection import Connection
 from headrace.destinations._layout import Layout, seen_column
@@ -15,7 +14,7 @@ ENGINE_TABLES = ("runs", "checkpoints", "slices", "schemas", "removals", "stagin
 _CONSTANTS: dict[type, ColumnType] = {bool: "bool", int: "bigint", float: "float"}
 
 
-def _extra(layout: Layout) -> dict[str, ColumnType]:
+def unstaged_columns(layout: Layout) -> dict[str, ColumnType]:
     """Columns of a sync table that no batch has."""
     spec = layout.spec
     found: dict[str, ColumnType] = dict(spec.extra_columns)
@@ -57,7 +56,7 @@ class Tables:
         """Create the table and what stands beside it, or bring it up to its declaration."""
         spec, db = layout.spec, self.db
         declared: dict[str, ColumnType] = {n: t or "untyped" for n, t in spec.columns.items() if n not in spec.hidden}
-        declared |= _extra(layout)
+        declared |= unstaged_columns(layout)
         physical = db.physical(layout.name)
         if not physical:
             db.do("schema_forget", (layout.name,))
@@ -77,7 +76,7 @@ class Tables:
                     self._add(layout.name, name, type)
             have = self.evolve(layout, have, declared, "", 0)
         if spec.write == "sync":
-            self._match(layout.sync_staging, {n: have[n] for n in spec.columns}, spec.key)
+            self.match(layout.sync_staging, {n: have[n] for n in spec.columns}, spec.key)
         if layout.has_seen:
             columns = ", ".join(f"{quote(seen_column(k))} {db.sql_type(have.get(k, 'string'))}" for k in spec.key)
             db.do("create_seen", seen=quote(layout.seen), key_columns=columns, keys=layout.seen_keys)
@@ -145,32 +144,7 @@ class Tables:
     def _view_columns(self, layout: Layout, have: Mapping[str, ColumnType]) -> list[str]:
         return [*have, *(("valid_from", "valid_to") if layout.spec.write == "scd2" else ())]
 
-    def replace_staging(self, layout: Layout, run_id: str, have: Mapping[str, ColumnType]) -> str:
-        """The table that collects a ``replace`` table's rows until the run is complete."""
-        staging = layout.replace_staging(run_id)
-        self._match(staging, {**have, PAGE: "bigint", RECORD: "bigint"}, layout.spec.key)
-        return staging
-
-    def sync_staging(self, layout: Layout, run_id: str, have: Mapping[str, ColumnType]) -> str:
-        """The staging table of a ``sync`` table, emptied when a run first writes to it."""
-        staging, extra = layout.sync_staging, _extra(layout)
-        wanted = {n: t for n, t in have.items() if n not in extra}
-        if layout.spec.provenance:
-            wanted |= {PAGE: "bigint", RECORD: "bigint"}
-        self._match(staging, wanted, layout.spec.key)
-        state = self.db.do("staging_state", (staging, run_id))
-        if state == [("lost",)]:
-            raise CommitFailed(
-                f"another run has emptied {staging}, and what run {run_id} had staged with it",
-                place=f"table {layout.spec.name}", hint="start a new run: its rows are asked for again",
-            )  # fmt: skip
-        if not state:
-            self.db.do("staging_overtake", (staging,))
-            self.db.do("empty_table", table=quote(staging))
-            self.db.insert("headrace_staging", ("table", "run_id", "state"), [(staging, run_id, "active")])
-        return staging
-
-    def _match(self, table: str, wanted: Mapping[str, ColumnType], key: Sequence[str]) -> None:
+    def match(self, table: str, wanted: Mapping[str, ColumnType], key: Sequence[str]) -> None:
         """A staging table with at least these columns in these types."""
         db = self.db
         physical = db.physical(table)

@@ -14,6 +14,7 @@ from headrace.destinations._rows import conform, first_of_each, last_of_each
 from headrace.destinations._scd2 import write_history
 from headrace.destinations._seen import known_rows, renew_seen
 from headrace.destinations._sql import quote
+from headrace.destinations._staging import Staging
 from headrace.destinations._tables import Tables
 
 Types = Mapping[str, ColumnType]
@@ -23,7 +24,8 @@ class Writer:
     """Writes the rows of one run's commit."""
 
     def __init__(self, db: Connection, tables: Tables, run_id: str, scope: str) -> None:
-        self.db, self.tables, self.run_id, self.scope = db, tables, run_id, scope
+        self.db, self.run_id, self.scope = db, run_id, scope
+        self.staging = Staging(db, tables)
 
     def write(self, layout: Layout, rows: pa.Table, types: Types, have: Types) -> int:
         """How many rows were new or changed; ``have`` are the table's types by now."""
@@ -34,11 +36,7 @@ class Writer:
             return write_history(self.db, layout, rows, wanted, self.run_id, self.scope)
         if spec.write == "append":
             return self._append(layout, rows, wanted)
-        target = layout.name
-        if spec.write == "replace":
-            target = self.tables.replace_staging(layout, self.run_id, have)
-        elif spec.write == "sync":
-            target = self.tables.sync_staging(layout, self.run_id, have)
+        target = self.staging.target(layout, self.run_id, have)
         return self._merge(layout, target, rows, wanted)
 
     def _columns(self, layout: Layout, rows: pa.Table, target: str) -> list[str]:

@@ -36,9 +36,10 @@ _READ: Mapping[str, ColumnType] = {
 _CONFIG: dict[str, Any] = {"autoinstall_known_extensions": False}
 """Replaying the log of a killed process looks for extensions before those built in are there, and would fetch them
 from the network; told not to, it uses the built-in ones."""
+MEMORY_LIMIT = "96MB"
 _SETTINGS = (
     "SET TimeZone = 'UTC'",
-    "SET memory_limit = '192MB'",
+    f"SET memory_limit = '{MEMORY_LIMIT}'",
     "SET checkpoint_threshold = '256MB'",
     "SET python_enable_replacements = false",
     "SET enable_external_access = false",
@@ -53,9 +54,12 @@ class DuckDBConnection(Connection):
     dialect: ClassVar[str] = "duckdb"
     unique_keys: ClassVar[bool] = False
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
         super().__init__()
-        self.connection = connection
+        self.path, self.read_only = path, read_only
+        self.readers = 0
+        """Queries that are still being read; they keep the file open."""
+        self.connection = connect(path, read_only)
 
     def execute(self, sql: str, params: Sequence[Any]) -> list[Row]:
         return self.connection.execute(sql, list(params)).fetchall()
@@ -74,6 +78,20 @@ class DuckDBConnection(Connection):
 
     def close(self) -> None:
         self.connection.close()
+
+    def vacuum(self, own: Sequence[str], shared: Sequence[str]) -> None:
+        """DuckDB never shrinks a file: it is copied."""
+        if self.path == MEMORY:
+            return
+        if self.readers:
+            raise DestinationBusy(f"{self.path}: the result of a query is still being read", hint="vacuum when it is")
+        from headrace.destinations._compact import compact
+
+        self.connection.close()
+        try:
+            compact(Path(self.path), {**_CONFIG, "memory_limit": MEMORY_LIMIT})
+        finally:
+            self.connection = connect(self.path, self.read_only)
 
     def sql_type(self, type: ColumnType) -> str:
         return _TYPES[type]
@@ -140,12 +158,15 @@ class DuckDBConnection(Connection):
     def _stream(self, sql: str, params: Sequence[Any]) -> Iterator[pa.RecordBatch]:
         import duckdb
 
-        with self.connection.cursor() as cursor:
-            try:
+        self.readers += 1
+        try:
+            with self.connection.cursor() as cursor:
                 cursor.execute("BEGIN TRANSACTION READ ONLY")
                 yield from cursor.sql(sql, params=list(params)).to_arrow_reader(10_000)
-            except duckdb.Error as error:
-                raise UsageError(str(error).strip()) from error
+        except duckdb.Error as error:
+            raise UsageError(str(error).strip()) from error
+        finally:
+            self.readers -= 1
 
 
 class DuckDBDestination(Destination):
@@ -170,27 +191,44 @@ class DuckDBDestination(Destination):
     def open(self, *, read_only: bool = False) -> Iterator[SqlSession]:
         from headrace.destinations._session import SqlSession
 
-        connection = self._connect(read_only)
+        db = DuckDBConnection(self.path, read_only=read_only and self.path != MEMORY)
         try:
-            for setting in _SETTINGS:
-                connection.execute(setting)
-            yield SqlSession(DuckDBConnection(connection), same_file(self.path))
+            yield SqlSession(db, same_file(self.path))
         finally:
-            connection.close()
+            db.close()
 
-    def _connect(self, read_only: bool) -> duckdb.DuckDBPyConnection:
-        import duckdb
 
-        if read_only and self.path != MEMORY and not Path(self.path).exists():
-            raise CannotOpen(f"there is no file {self.path}", hint="headrace run makes it")
-        try:
-            return duckdb.connect(self.path, read_only=read_only and self.path != MEMORY, config=_CONFIG)
-        except duckdb.Error as error:
-            text = str(error).strip()
-            holder = _HOLDER.search(text)
-            if holder:
-                raise DestinationBusy(
-                    f"{self.path} is held by process {holder[2]} ({holder[1]})",
-                    hint="a DuckDB file belongs to one process at a time: wait for it; `headrace status` answers meanwhile",
-                ) from error
-            raise CannotOpen(f"{self.path} cannot be opened: {text.splitlines()[0]}") from error
+def connect(path: str, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Raises CannotOpen, or DestinationBusy with who holds the file."""
+    import duckdb
+
+    if read_only and not Path(path).exists():
+        raise CannotOpen(f"there is no file {path}", hint="headrace run makes it")
+    try:
+        while True:
+            before = _identity(path)
+            connection = duckdb.connect(path, read_only=read_only, config=_CONFIG)
+            if before is None or before == _identity(path):
+                break
+            connection.close()  # a vacuum has put another file in its place while it was being opened
+        for setting in _SETTINGS:
+            connection.execute(setting)
+    except duckdb.Error as error:
+        text = str(error).strip()
+        holder = _HOLDER.search(text)
+        if holder:
+            raise DestinationBusy(
+                f"{path} is held by process {holder[2]} ({holder[1]})",
+                hint="a DuckDB file belongs to one process at a time: wait for it; `headrace status` answers meanwhile",
+            ) from error
+        raise CannotOpen(f"{path} cannot be opened: {text.splitlines()[0]}") from error
+    return connection
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Which file it is, whatever its name."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -175,6 +175,16 @@ class PostgreSQLConnection(Connection):
     def lock_table(self, table: str) -> None:
         self.do("lock_table", table=quote(table))
 
+    def vacuum(self, own: Sequence[str], shared: Sequence[str]) -> None:
+        """FULL, which locks a table and writes it anew, for what only the engine uses: archives, ``_seen``,
+        ``_rejected`` and its own tables. Tables that people read get a plain VACUUM: its bytes are used again by
+        later rows, and nobody waits."""
+        archives = [str(name) for (name,) in self.do("raw_tables")]
+        for table in [*own, *archives]:
+            self.execute(f"VACUUM (FULL, ANALYZE) {quote(table)}", ())
+        for table in shared:
+            self.execute(f"VACUUM (ANALYZE) {quote(table)}", ())
+
     @contextmanager
     def views_aside(self, table: str) -> Iterator[None]:
         """PostgreSQL neither changes nor drops what a view reads."""

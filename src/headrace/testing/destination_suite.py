@@ -42,6 +42,7 @@ from headrace.testing.destination.runs import Runs
 from headrace.testing.destination.slices import Slices
 from headrace.testing.destination.syncing import Syncing
 from headrace.testing.destination.target import Target
+from headrace.testing.destination.vacuuming import Abandoning, Vacuuming
 from headrace.testing.destination.values import Values
 
 
@@ -59,6 +60,8 @@ class DestinationSuite(
     Scopes,
     Guard,
     Purging,
+    Vacuuming,
+    Abandoning,
     Evolution,
     Values,
     Names,

@@ -207,6 +207,12 @@ SELECT count(*) FROM {table} WHERE response_blob IS NOT NULL AND {condition}
 DELETE FROM {table} WHERE (run_id, step, slice, page_number) IN
   (SELECT b.run_id, b.step, b.slice, b.page_number FROM headrace_batch b)
 
+-- name: staging_all
+SELECT "table", run_id, state FROM headrace_staging ORDER BY "table", run_id
+
+-- name: staging_lose
+UPDATE headrace_staging SET state = 'lost' WHERE "table" = ? AND run_id = ?
+
 -- name: staging_state
 SELECT state FROM headrace_staging WHERE "table" = ? AND run_id = ?
 
@@ -247,11 +253,11 @@ FROM {table} t JOIN headrace_batch b ON {match} AND t.valid_from = b._old_from A
 UPDATE {table} AS t SET valid_from = b._new_from, valid_to = b._new_to FROM headrace_batch b
 WHERE {match} AND t.valid_from = b._old_from AND t._hash = b._old_hash
 
--- name: vacuum
-VACUUM
-
 -- name: spec_read
 SELECT spec FROM headrace_tables WHERE "table" = ?
+
+-- name: specs_read
+SELECT spec FROM headrace_tables ORDER BY "table"
 
 -- name: spec_delete
 DELETE FROM headrace_tables WHERE "table" = ?

@@ -62,9 +62,6 @@ SELECT {kept} FROM headrace_batch b LEFT JOIN {table} t ON {match_table}
 SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database()
   AND schema_name = current_schema() AND table_name = ? ORDER BY column_index
 
--- name: vacuum
-CHECKPOINT
-
 -- name: create_probe
 CREATE TEMP TABLE headrace_probe AS SELECT * FROM {table} LIMIT 0
 

@@ -116,3 +116,9 @@ SELECT pg_try_advisory_lock(?)
 
 -- name: lease_unlock
 SELECT pg_advisory_unlock(?)
+
+-- name: raw_tables
+SELECT c.relname FROM pg_class c WHERE c.relnamespace = to_regnamespace(quote_ident(current_schema()))
+  AND c.relkind = 'r' AND 3 = (SELECT count(*) FROM pg_attribute a
+    WHERE a.attrelid = c.oid AND a.attname IN ('response_blob', 'sha256', 'page_id'))
+ORDER BY c.relname

@@ -22,12 +22,14 @@ class Target:
 
     ``destination`` may be opened again and again; it must pickle, since crash tests open it in a
     second process. ``execute`` runs one statement as a stranger would, with no session of ours open
-    (a view of the user's own, a damaged archive). ``tables`` is SQL for the names of all tables and views.
+    (a view of the user's own, a damaged archive). ``tables`` is SQL for the names of all tables and views. ``size`` tells
+    how many bytes the database takes on disk while no session is open.
     """
 
     destination: Destination
     execute: Callable[[str], None]
     tables: str = TABLES
+    size: Callable[[], int] | None = None
 
 
 class DestinationTests:
