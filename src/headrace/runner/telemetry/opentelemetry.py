@@ -97,7 +97,7 @@ class OpenTelemetry:
         self._count(event, run)
         match event:
             case events.StepStarted():
-                step = {"headrace.step": event.step, "headrace.slices": event.slices}
+                step: dict[str, str | int] = {"headrace.step": event.step, "headrace.slices": event.slices}
                 run.step = self._tracer.start_span("headrace step", _under(run.run), attributes=step)
             case events.RequestSent() if run.step is not None:
                 run.step.add_event(
