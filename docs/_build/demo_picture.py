@@ -91,8 +91,8 @@ def main() -> None:
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(shown, soft_wrap=False)
     picture = console.export_svg(title="make demo", unique_id="demo")
-    # The picture has to be complete by itself: no fonts from elsewhere.
-    picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
+    # The picture has to be complete by itself: nothing from elsewhere.
+    picture = re.sub(r"@font-face \{.*?\}\s*|<!--.*?-->\s*", "", picture, flags=re.DOTALL)
     (ROOT / "docs/img").mkdir(exist_ok=True)
     (ROOT / "docs/img/demo.svg").write_text(picture.replace("Fira Code", "ui-monospace, Menlo, Consolas"))
 

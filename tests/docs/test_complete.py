@@ -106,3 +106,15 @@ def test_every_page_is_in_the_navigation() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text()
     pages = [str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")]
     assert [page for page in pages if page not in navigation] == []
+
+
+def test_the_picture_is_of_a_run_and_needs_nothing_from_elsewhere() -> None:
+    from xml.etree import ElementTree
+
+    picture = (DOCS / "img/demo.svg").read_text()
+    shown = " ".join(
+        "".join(node.itertext()) for node in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")
+    )
+    for line in ("kill -9, on purpose", "headrace resume demo", "What landed", "pages were not fetched again"):
+        assert line in shown.replace("\xa0", " ")
+    assert re.findall(r"https?://(?!www\.w3\.org|127\.0\.0\.1)[^\s<]+", picture) == []
