@@ -33,7 +33,7 @@ lint: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-crash: .venv/.dev  ## real SIGKILLs at random instants and at every commit point
+crash: .venv/.dev  ## real SIGKILLs at random instants and at every commit point; every fault in every paging style
 	$(BIN)/python -m pytest -q -m crash tests
 
 docs: .venv/.dev

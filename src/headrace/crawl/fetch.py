@@ -183,6 +183,9 @@ class Stream:
                     place=f"{self._place}, page {number}",
                 ) from error
             raise
+        except SourceError as error:  # a redirect to another origin, a body that cannot be unpacked
+            error.place = error.place or f"{self._place}, page {number}"
+            raise
         faults.point("fetch.received")
         try:
             return await self._opened(at, number, request, response)

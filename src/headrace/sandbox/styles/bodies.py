@@ -34,7 +34,7 @@ def map_of_records(exchange: Exchange) -> Reply:
 
 @style(
     "meta-rows", "the root is [meta, rows]", "total", "positional",
-    extract={"pagination": {"type": "page", "pages_path": "0.pages"}, "data_path": "1"},
+    extract={"pagination": {"type": "page", "pages_path": "0.pages", "total_path": "0.total"}, "data_path": "1"},
 )  # fmt: skip
 def meta_rows(exchange: Exchange) -> Reply:
     records, page, pages = _by_page(exchange)

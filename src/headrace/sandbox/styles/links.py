@@ -37,7 +37,7 @@ def link_header(exchange: Exchange) -> Reply:
 
 @style(
     "link-body", "absolute link in the body; null at the end", "cursor", "total", "positional",
-    extract={"pagination": {"type": "link", "response_path": "next"}, "data_path": "results"},
+    extract={"pagination": {"type": "link", "response_path": "next", "total_path": "count"}, "data_path": "results"},
 )  # fmt: skip
 def link_body(exchange: Exchange) -> Reply:
     records = exchange.records()
