@@ -91,9 +91,11 @@ def main() -> None:
     options.add_argument("--commits", type=int, default=20)
     options.add_argument("--url", help="an empty database; a DuckDB file of its own if not given")
     given = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        with from_url(given.url or f"duckdb:///{folder}/commits.duckdb").open() as session:
-            crawl(session, given.commits)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        from_url(given.url or f"duckdb:///{folder}/commits.duckdb").open() as session,
+    ):
+        crawl(session, given.commits)
 
 
 if __name__ == "__main__":

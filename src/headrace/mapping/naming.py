@@ -30,7 +30,10 @@ def _cut(name: str, most: int | None, suffix: str) -> str:
 @dataclass
 class Names:
     """Field → column of one open-ended table. A field keeps its column whatever the order of pages, also
-    in a later process: a column that another field took before is recognised by its suffix."""
+    in a later process: a column that another field took before is recognised by its suffix.
+
+    Names that differ only in case are told apart by the suffix in every destination: some keep the case of a
+    name and still take both for one."""
 
     fold: Callable[[str], str]
     reserved: frozenset[str]
@@ -42,6 +45,13 @@ class Names:
     columns: dict[str, str] = field(default_factory=dict)
     """Field to column, by first appearance."""
     owners: dict[str, str] = field(default_factory=dict)
+    """Column, without its case, to field."""
+
+    def __post_init__(self) -> None:
+        self._reserved = frozenset(name.casefold() for name in self.reserved)
+        self._known: dict[str, set[str]] = {}
+        for name in self.known:
+            self._known.setdefault(name.casefold(), set()).add(name)
 
     def copy(self) -> Names:
         return Names(self.fold, self.reserved, self.known, self.most, dict(self.columns), dict(self.owners))
@@ -51,25 +61,25 @@ class Names:
         found = self.columns.get(original)
         if found is None:
             found = self.columns[original] = self._claim(original)
-            self.owners[found] = original
+            self.owners[found.casefold()] = original
         return found
 
     def _claim(self, original: str) -> str:
         name = self.fold(original) or "_empty"
-        if name in self.reserved:
+        if name.casefold() in self._reserved:
             name = "_" + name
         marked = _cut(name.replace("\0", ""), self.most, _mark(original))
         too_long = self.most is not None and len(name.encode()) > self.most
-        if too_long or "\0" in name or name in self.reserved or name in self.owners or marked in self.known:
-            return marked
-        return name
+        bare = name.casefold()
+        taken = bare in self._reserved or bare in self.owners or name not in self._known.get(bare, {name})
+        return marked if too_long or "\0" in name or taken or marked in self.known else name
 
 
 def check_folds(table: str, names: Collection[str], fold: Callable[[str], str]) -> Mapping[str, str]:
-    """Declared names by what they fold to. Raises ValueError for two that meet."""
+    """Declared names by what they fold to, without case. Raises ValueError for two that meet."""
     found: dict[str, str] = {}
     for name in names:
-        other = found.setdefault(fold(name), name)
+        other = found.setdefault(fold(name).casefold(), name)
         if other != name:
             raise ValueError(f"table {table!r}: columns {other!r} and {name!r} are one column in this destination")
     return found

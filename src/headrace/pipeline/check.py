@@ -92,8 +92,12 @@ def _table_problems(table: Table, capabilities: Capabilities | None) -> Iterator
 
 
 def _names(found: Draft, capabilities: Capabilities | None, at: _At) -> Iterator[Problem]:
-    """Tables that would meet under one name: as the destination folds it, or with what belongs to another."""
-    fold = capabilities.fold if capabilities else str
+    """Tables that would meet under one name: as the destination folds it, or with what belongs to another.
+    Some keep the case of a name and still take two for one, so case tells no names apart anywhere."""
+
+    def fold(name: str) -> str:
+        return (capabilities.fold(name) if capabilities else name).casefold()
+
     taken: dict[str, tuple[str, str]] = {}
     written: list[tuple[Where, str, str]] = []
     for where, table in _tables(found):
