@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: setup demo test lint crash bench docs schema clean
+.PHONY: setup demo test lint crash simulate bench docs schema clean
 
 .venv/.dev: pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "python3 >= 3.11 with venv is needed (Debian: apt install python3-venv)"; exit 1; }
@@ -35,6 +35,9 @@ lint: .venv/.dev
 
 crash: .venv/.dev  ## real SIGKILLs at random instants and at every commit point; every fault in every paging style
 	$(BIN)/python -m pytest -q -m crash tests
+
+simulate: .venv/.dev  ## seeded simulated crashes; a violation names its seed: python -m headrace.testing.simulate --seed S
+	@$(BIN)/python -m headrace.testing.simulate --seeds $(or $(SEEDS),15000)
 
 docs: .venv/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site

@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from math import ceil
 from random import Random
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from headrace.core.http import Pairs, Request

@@ -19,7 +19,7 @@ class MemoryCache:
     ) -> None:
         self._disk, self._alive, self._kept, self._most = disk, alive, kept, segment_entries
         self._places = {key: number for number in sorted(disk) for key in disk[number]}
-        self._pending = {number: 0 for number in disk}
+        self._pending = dict.fromkeys(disk, 0)
         for number in self._places.values():
             self._pending[number] += 1
         self._current: int | None = None

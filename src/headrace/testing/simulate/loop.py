@@ -6,11 +6,13 @@ import asyncio
 import heapq
 from asyncio import events
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import Context, ContextVar, copy_context
 from itertools import count
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 _TICK = 1e-7
 """Seconds that pass from timer to timer: a clock that stood still could not show that a tiny wait is over."""
@@ -121,6 +123,19 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         finally:
             events._set_running_loop(before)
 
+    def drain(self, owners: Iterable[Owner], most: int) -> None:
+        """End whatever is left of ``owners``, so that nothing unwinds when it is thrown away."""
+        for owner in owners:
+            self.vanish(owner)
+        self.call_soon(self._pause_when_idle)
+        self.run(most)
+
+    def _pause_when_idle(self) -> None:
+        if self._ready:
+            self.call_soon(self._pause_when_idle)
+        else:
+            self.pause()
+
     def pause(self) -> None:
         """Let :meth:`run` return after this callback."""
         self._paused = True
@@ -165,15 +180,19 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def is_closed(self) -> bool:
         return False
 
-    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:
+    def call_soon(self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None) -> Any:
         handle = _Handle(callback, args, context)
         self._ready.append(handle)
         return handle
 
-    def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> Any:
+    def call_later(
+        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> Any:
         return self.call_at(self._now + delay, callback, *args, context=context)
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> Any:
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> Any:
         handle = _Handle(callback, args, context)
         heapq.heappush(self._timers, (when, next(self._numbers), handle))
         return handle
@@ -183,9 +202,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         future.number = next(self._numbers)
         return future
 
-    def create_task(
-        self, coro: Any, *, name: str | None = None, context: Context | None = None
-    ) -> asyncio.Task[Any]:
+    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> asyncio.Task[Any]:
         number = next(self._numbers)
         task = _Task.__new__(_Task)
         task.number = number  # asyncio puts it into a set while it is being made
@@ -202,7 +219,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         if error is not None and not isinstance(error, Vanished) and "never retrieved" not in context["message"]:
             self.problems.append(f"{context['message']}: {error!r}")
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(self, executor: Any, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         """The work waits for its thread, is done at one instant, and is heard of later."""
         owner = OWNER.get()
         if owner is not None and owner.dead:

@@ -29,8 +29,8 @@ from headrace.core.tables import (
     StreamKey,
     TableSpec,
 )
-from headrace.core.types import ColumnType
 from headrace.core.templates import Lookup
+from headrace.core.types import ColumnType
 from headrace.mapping.config import Table
 from headrace.mapping.mapper import Mapped
 from headrace.testing.simulate import scratch
@@ -114,7 +114,7 @@ class ModelSession:
         if group.finish is not None:
             store.finishes.append(group.finish)
         faults.point("commit.after_commit")
-        return Receipt({batch.table: len(batch.rows) for batch in group.batches})  # type: ignore[arg-type]  # see above
+        return Receipt({batch.table: len(batch.rows) for batch in group.batches})
 
     def _fence(self, expected: Checkpoint | None, found: Checkpoint | None) -> None:
         if (expected and expected.attempt) != (found and found.attempt):

@@ -187,6 +187,7 @@ class Process:
                 self.world.violate(f"{self._in_hand} bytes on the way, where {s.bytes_bound} are allowed")
         elif isinstance(event, BatchCommitted):
             self._in_hand -= self.to_be_committed
+            self.to_be_committed = 0
 
     # -- the clock
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -35,6 +36,8 @@ def simulate(seed: int, *, database: Database | None = None, whole_log: bool = F
     scenario = draw(seed, database)
     world = World(scenario, keep=None if whole_log else 60)
     faults.install(world.at_point)
+    collecting = gc.isenabled()
+    gc.disable()  # whole processes are thrown away at the end: looking for cycles before costs a fifth
     try:
         status = _play(world)
         if not world.violations:
@@ -44,7 +47,10 @@ def simulate(seed: int, *, database: Database | None = None, whole_log: bool = F
         world.violate(f"stuck: {stuck}")
     finally:
         faults.install(None)
+        world.drain()
         world.place.close()
+        if collecting:
+            gc.enable()
     return Outcome(
         scenario,
         status,

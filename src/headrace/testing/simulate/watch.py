@@ -23,7 +23,7 @@ class Watched:
 
     def commit(self, group: Group) -> Receipt:
         process, world = self._process, self._process.world
-        process.to_be_committed = sum(len(page.body) + 512 for page in group.pages)
+        process.to_be_committed += sum(len(page.body) + 512 for page in group.pages)
         lost = world.api.fault() in ("reset", "cut", "refused")
         process.faults += lost
         if lost and world.random.random() < 0.5:

@@ -20,7 +20,7 @@ from headrace.testing.simulate.scenario import Scenario, plans
 
 Stream = tuple[str, str]
 """Step and slice."""
-_LONGEST_LIFE = 400
+_LONGEST_LIFE = 300
 """Callbacks until a death by count comes at the latest."""
 
 
@@ -41,8 +41,8 @@ class World:
 
     def __init__(self, scenario: Scenario, *, keep: int | None = 60) -> None:
         self.scenario = scenario
-        self.random = Random(scenario.seed ^ 0x5EED)
-        self.loop = SimulatedLoop(self._delay)
+        self.random = Random(scenario.seed ^ 0x5EED)  # noqa: S311 - a seed, not a secret
+        self.loop = SimulatedLoop(self._delay)  # type: ignore[abstract]  # the rest of a loop is sockets and signals
         self.api = Api(scenario, self.random)
         self.place = Place.make(scenario.database)
         self.plans = plans(scenario)
@@ -100,11 +100,18 @@ class World:
             process.freezes = True
         how = r.choice(("step", "step", "point", "time"))
         if how == "point" and not process.freezes:
-            process.dies_at_point = r.randint(1, 14)
+            process.dies_at_point = r.randint(1, 10)
         elif how == "time":
-            self.loop.call_later(r.random() ** 2 * 2, process.doom)
+            self.loop.call_later(r.random() ** 2 * 1.2, process.doom)
         else:
             process.dies_at_step = int(_LONGEST_LIFE ** r.random())
+
+    def drain(self) -> None:
+        """End what still runs."""
+        idle = False
+        while not idle:
+            self.loop.drain(self.processes, 100_000)
+            idle = all(task.done() for process in self.processes for task in process.tasks)
 
     def at_point(self, name: str) -> None:
         """The handler of every fault point."""
@@ -130,9 +137,11 @@ class World:
             before = self.committed.get(stream, 0)
             expected = advance.expected.page_number if advance.expected is not None else 0
             if stream in self.ended:
-                self.violate(f"stream {stream} was moved after its end by process {process.number}")
+                self.violate(f"checkpoint {stream}: process {process.number} moved it after its end")
             if key.slice != FINISHED and (expected != before or at.page_number < before):
-                self.violate(f"checkpoint {stream}: a commit moved it from {before} to {at.page_number}, but knew {expected}")
+                self.violate(
+                    f"checkpoint {stream}: a commit moved it from {before} to {at.page_number}, but knew {expected}"
+                )
             numbers = [p.page_number for p in group.pages if (p.step, p.slice) == stream]
             if key.slice != FINISHED and numbers != list(range(before + 1, at.page_number + 1)):
                 self.violate(f"checkpoint {stream}: moved from {before} to {at.page_number} with pages {numbers}")
