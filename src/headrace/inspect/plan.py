@@ -20,10 +20,9 @@ from headrace.destinations import from_url
 from headrace.inspect.ddl import statements_of
 from headrace.inspect.paging import style
 from headrace.inspect.shown import Shown, show
-from headrace.inspect.steps import NOT_YET, extract_steps, stream_lookup
+from headrace.inspect.steps import NOT_YET, extract_steps, masker_of, stream_lookup
 from headrace.mapping.mapper import Mapper
 from headrace.pipeline.load import Loaded
-from headrace.secrets.mask import Masker
 from headrace.steps.generic._plan import make_plan
 from headrace.steps.generic.api_extractor import ApiExtractor
 
@@ -189,7 +188,7 @@ def _first(plan: CrawlPlan, config: ApiExtractor, lookup: Lookup) -> tuple[Shown
         request = plan.paginator.apply(plan.request(lookup), plan.paginator.start())
     except HeadraceError as error:
         return None, error.message
-    return show(request, {**config.headers, **config.params}, plan.auth, Masker()), ""
+    return show(request, {**config.headers, **config.params}, plan.auth, masker_of(config, lookup)), ""
 
 
 def _limits(plan: CrawlPlan) -> str:

@@ -20,10 +20,11 @@ from headrace.crawl.fetch import Fetched, Stream
 from headrace.crawl.plan import CrawlPlan
 from headrace.inspect.paging import why_on
 from headrace.inspect.shown import Shown, show_signed
-from headrace.inspect.steps import NOT_YET, choose, stream_lookup
+from headrace.inspect.steps import NOT_YET, choose, masker_of, stream_lookup
 from headrace.mapping.mapper import Mapper
 from headrace.pipeline.load import Loaded
 from headrace.secrets.mask import Masker
+from headrace.secrets.scrub import scrub
 from headrace.sources.client import ApiClient
 from headrace.sources.session import MemoryTokens, TokenStore
 from headrace.steps.generic._plan import make_plan
@@ -86,7 +87,8 @@ def preview(
     plan = make_plan(config, name, name, lookup)
     part_name, part = _first_slice(plan, destination)
     lookup = stream_lookup(lookup, mark=plan.incremental.start if plan.incremental else None, part=part)
-    page = _Page(plan, lookup, part_name, destination.capabilities(), {**config.headers, **config.params}, rows)
+    templates, masker = {**config.headers, **config.params}, masker_of(config, lookup)
+    page = _Page(plan, lookup, part_name, destination.capabilities(), templates, rows, masker)
     return asyncio.run(page.fetch(find_secret, rewrite or {}, tokens or MemoryTokens()))
 
 
@@ -152,10 +154,11 @@ class _Page:
         capabilities: Capabilities,
         templates: Mapping[str, Any],
         rows: int,
+        masker: Masker,
     ) -> None:
         self._plan, self._lookup, self._part, self._rows = plan, lookup, part, rows
         self._capabilities, self._templates = capabilities, templates
-        self._masker = Masker()
+        self._masker = masker
         self._notes: list[str] = []
 
     async def fetch(
@@ -185,6 +188,7 @@ class _Page:
                 await transport.close()
             return self._seen(unsigned, transport, fetched, stream)
         except HeadraceError as error:
+            scrub(error, self._masker.mask_text)
             body = self._masked(transport.got)
             return Preview(
                 plan.step, self._part, request=self._shown(unsigned, transport), response=body, notes=self._notes,
@@ -212,7 +216,8 @@ class _Page:
         if response is None:
             return None
         body, masked = self._masker.mask_bytes(response.body)
-        return replace(response, body=body, masked=masked)
+        headers = tuple((name, self._masker.mask_text(value)) for name, value in response.headers)
+        return replace(response, url=self._masker.mask_text(response.url), headers=headers, body=body, masked=masked)
 
     def _seen(self, unsigned: Request, transport: _Watched, fetched: Fetched | None, stream: Stream) -> Preview:
         if fetched is None or fetched.response is None:

@@ -7,8 +7,10 @@ from typing import Any
 
 from headrace.core.errors import UsageError
 from headrace.core.suggest import did_you_mean
-from headrace.core.templates import Lookup
+from headrace.core.templates import Lookup, as_text, render
 from headrace.pipeline.model import Pipeline
+from headrace.pipeline.secrets import spelled_out
+from headrace.secrets.mask import Masker
 from headrace.steps.generic.api_extractor import ApiExtractor
 
 NOT_YET = "RUN_ID"
@@ -32,6 +34,14 @@ def choose(pipeline: Pipeline, step: str | None) -> tuple[str, ApiExtractor]:
             hint=f"its extract steps: {', '.join(found)}",
         )
     return name, found[name]
+
+
+def masker_of(config: ApiExtractor, lookup: Lookup) -> Masker:
+    """A masker that knows the credentials that a step spells out itself."""
+    masker = Masker()
+    for secret in spelled_out(config.model_dump(by_alias=True), lambda text: as_text(render(text, lookup))):
+        masker.add(secret)
+    return masker
 
 
 def stream_lookup(lookup: Lookup, *, mark: Any = None, part: Mapping[str, Any] | None = None) -> Lookup:

@@ -78,7 +78,9 @@ class OAuth2Auth(WithCredential):
         until = kept.get("renew_at")
         if until is not None and session.clock.now() >= until:
             return None
-        session.mask(kept["access_token"])
+        for member in ("access_token", "refresh_token"):  # an earlier run may have got both
+            if kept.get(member):
+                session.mask(str(kept[member]))
         return str(kept["access_token"])
 
     async def _renew(self, name: str, secret: Secret, session: AuthSession) -> str:

@@ -15,11 +15,12 @@ rotated refresh token, and the pipeline file itself.
 """
 
 from headrace.testing.secrets.api import SCENARIOS, Asked, HostileApi, Reply, Scenario
+from headrace.testing.secrets.commands import COMMANDS, hunt_commands
 from headrace.testing.secrets.hunt import Case, Found, hunt
 from headrace.testing.secrets.marks import Leak, Secrets
 from headrace.testing.secrets.sweep import sweep_database, sweep_folder
 
 __all__ = [
-    "SCENARIOS", "Asked", "Case", "Found", "HostileApi", "Leak", "Reply", "Scenario", "Secrets", "hunt",
-    "sweep_database", "sweep_folder",
+    "COMMANDS", "SCENARIOS", "Asked", "Case", "Found", "HostileApi", "Leak", "Reply", "Scenario", "Secrets", "hunt",
+    "hunt_commands", "sweep_database", "sweep_folder",
 ]  # fmt: skip

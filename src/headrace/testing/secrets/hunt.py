@@ -87,17 +87,23 @@ class _Events:
         self.lines.append(repr(event))
 
 
+def _stream() -> io.TextIOWrapper:
+    """As stdout is: with bytes below, for what is printed byte for byte."""
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+
+
 @dataclass
 class _Overheard:
     """Whatever was said on stdout, stderr, in Python's logs and warnings while it listened."""
 
-    out: io.StringIO = field(default_factory=io.StringIO)
-    err: io.StringIO = field(default_factory=io.StringIO)
+    out: io.TextIOWrapper = field(default_factory=_stream)
+    err: io.TextIOWrapper = field(default_factory=_stream)
     logs: io.StringIO = field(default_factory=io.StringIO)
     warned: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        return "\n".join([self.out.getvalue(), self.err.getvalue(), self.logs.getvalue(), *self.warned])
+        written = [stream.buffer.getvalue().decode("utf-8", "replace") for stream in (self.out, self.err)]  # type: ignore[attr-defined]  # a BytesIO
+        return "\n".join([*written, self.logs.getvalue(), *self.warned])
 
 
 @contextlib.contextmanager
