@@ -44,6 +44,9 @@ FORMS = {
     "base64 without padding": lambda s: b64(s).rstrip("="),
     "base64 urlsafe": url64,
     "base64 as user without password": lambda s: b64(s + ":"),
+    "percent, twice": lambda s: quote(quote(s, safe=""), safe=""),
+    "json in json": lambda s: json.dumps(json.dumps(s)[1:-1])[1:-1],
+    "html, decimal": lambda s: html.escape(s, quote=False).replace('"', "&#34;").replace("'", "&#39;"),
 }
 
 
@@ -128,3 +131,32 @@ def test_adding_while_masking() -> None:
         thread.join()
     assert wrong == []
     assert all(masker.mask_text(f"another-secret-{n}") == "***" for n in range(60))
+
+
+@pytest.mark.parametrize("before", ["", "x", "Bearer ", "Bearer x", "Bearer xy"])
+@pytest.mark.parametrize("secret", [TOKEN, "0a1b2c3d4e5f6a7b8c9d", "?>?>?>?>?>"])
+def test_base64_of_a_longer_text(before: str, secret: str) -> None:
+    masker = Masker()
+    masker.add(secret)
+    for encode in (b64, url64):
+        whole = encode(f"{before}{secret} after").rstrip("=")
+        left = masker.mask_text(whole)
+        # At most four characters are left on either side, which say less than the secret's own length.
+        assert MASK in left
+        assert max(len(piece) for piece in left.removeprefix(encode(before)[: len(before)]).split(MASK)) <= 4 + 12
+
+
+def test_a_long_run_is_masked_however_deep_its_neighbours_are_escaped() -> None:
+    masker = Masker()
+    masker.add('abcdefgh12345678/"')
+    deep = json.dumps(json.dumps(json.dumps(html.escape('abcdefgh12345678/"'))))
+    assert "abcdefgh12345678" not in masker.mask_text(deep)
+
+
+def test_words_and_what_all_tokens_of_an_issuer_share_are_no_runs() -> None:
+    masker = Masker()
+    masker.add("internationalization-0123")
+    masker.add("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0In0.s5yW3kq8Zr1TtQ0pLmNb")
+    for text in ("internationalization", "1234567890123456789012", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.another"):
+        assert masker.mask_text(text) == text
+    assert masker.mask_text("s5yW3kq8Zr1TtQ0pLmNb") == MASK

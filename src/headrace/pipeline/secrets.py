@@ -10,7 +10,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from headrace.core.templates import names
 
 MASK = "***"
-_TELLING = ("apikey", "authorization", "token", "secret", "passw", "credential", "cookie")
+_TELLING = (
+    "apikey", "accesskey", "subscriptionkey", "authkey", "appkey", "privatekey", "authorization", "token", "secret",
+    "passw", "credential", "cookie",
+)  # fmt: skip
 _PASSWORD = re.compile(r"(://[^/?#@\s:]*:)[^/?#\s]*@")
 _USER = re.compile(r"(https?://)[^/?#@\s]+@", re.IGNORECASE)
 """Of an API: a database's user is no secret, but here even the name alone may be a token."""
@@ -20,7 +23,7 @@ _PASSWORD_PARAM = re.compile(r"((?:password|token|secret|key)=)[^&#\s]+", re.IGN
 def spells_out(key: str, value: Any) -> bool:
     """Whether a header or parameter holds a credential in the file itself, instead of in a variable."""
     flat = re.sub(r"[^a-z0-9]", "", key.lower())
-    telling = flat == "key" or any(word in flat for word in _TELLING)
+    telling = flat in ("key", "xkey") or any(word in flat for word in _TELLING)
     return telling and isinstance(value, str) and bool(value) and not any(names(value))
 
 
