@@ -10,8 +10,10 @@ from random import Random
 from urllib.parse import parse_qsl, urlsplit
 
 from headrace.core.http import Pairs, Request
+from headrace.crawl.fetch import DECODE_ASIDE
 from headrace.testing.simulate.scenario import BASE, TOKEN_URL, Scenario
 
+_PADDING = "x" * DECODE_ASIDE
 _LIFE = 3
 """Seconds that a token is good for."""
 _STATUSES = (408, 429, 500, 502, 503)
@@ -143,6 +145,8 @@ class Api:
             return Reply(404, b"{}")
         after = start + len(found)
         envelope, headers = self._envelope(stream, start, after, there, len(records))
+        if s.padded and not start:
+            envelope += f',"pad":"{_PADDING}"'
         items = ",".join(record.text(s.widens) for record in found)
         return Reply(200, f'{{"items":[{items}]{envelope}}}'.encode(), headers)
 

@@ -1,11 +1,15 @@
-"""The response cache in memory: what :class:`headrace.state.cache.ResponseCache` keeps on disk, and when."""
+"""The response cache: one in memory, which keeps what :class:`headrace.state.cache.ResponseCache` does, and
+that one itself."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from headrace.core import faults
 from headrace.core.http import Response
+from headrace.state.cache import ResponseCache
 
 Disk = dict[int, dict[str, Response]]
 """Segments by number; a segment is written by one process only. Survives the process."""
@@ -62,6 +66,9 @@ class MemoryCache:
         if remove:
             self._disk.clear()
 
+    def vanish(self) -> None:
+        pass
+
     def _done(self, number: int) -> None:
         self._pending[number] -= 1
         self._drop(number)
@@ -71,3 +78,32 @@ class MemoryCache:
         if number != self._current and not self._pending.get(number, 0):
             self._disk.pop(number, None)
             faults.point("cache.segment_removed")
+
+
+class DiskCache:
+    """The real cache in small segments, for one process; what it wrote stays when the process vanishes."""
+
+    def __init__(self, folder: Path, run_id: str, alive: Callable[[], bool], kept: Callable[[str], None]) -> None:
+        self._cache = ResponseCache(folder, run_id, segment_bytes=1500)
+        self._alive, self._kept = alive, kept
+
+    def get(self, key: str) -> Response | None:
+        return self._cache.get(key)
+
+    def put(self, key: str, response: Response) -> None:
+        if self._alive():
+            self._cache.put(key, response)
+            self._kept(key)
+
+    def committed(self, keys: Iterable[str]) -> None:
+        if self._alive():
+            self._cache.committed(keys)
+
+    def close(self, *, remove: bool = False) -> None:
+        if self._alive():
+            self._cache.close(remove=remove)
+
+    def vanish(self) -> None:
+        """Give back what the system would take from a dead process."""
+        if self._cache._current is not None:
+            os.close(self._cache._fd)

@@ -18,7 +18,7 @@ from headrace.runner.database import SessionThread, open_session
 from headrace.secrets.mask import Masker
 from headrace.sources.client import request_key
 from headrace.sources.throttle import leaves
-from headrace.testing.simulate.cache import MemoryCache
+from headrace.testing.simulate.cache import DiskCache, MemoryCache
 from headrace.testing.simulate.loop import Vanished
 from headrace.testing.simulate.place import Opening
 from headrace.testing.simulate.scenario import RUN, SCOPE
@@ -53,6 +53,7 @@ class Process:
         self.error: HeadraceError | None = None
         self.faults = 0
         self._stop = asyncio.Event()
+        self._cache: MemoryCache | DiskCache | None = None
         self._in_hand = self._largest = self.to_be_committed = 0
         jump = world.random.choice((0, 0, 0, 0, 0, 0, -8, 5))
         self._epoch = _EPOCH + jump * 1_000_000
@@ -96,6 +97,8 @@ class Process:
         self.world.note(self.number, f"dies with {len(self.open)} requests in flight")
         self.world.again.update(self.open.keys())
         self.open.clear()
+        if self._cache is not None:
+            self._cache.vanish()
         self.world.loop.vanish(self)
 
     def _go_on(self) -> None:
@@ -120,9 +123,7 @@ class Process:
                 await database.call(lambda s: s.save_run(self._record("running")))
             elif record.status == "done":
                 return "done"
-            cache: Any = None
-            if world.scenario.cache != "none":
-                cache = MemoryCache(world.disk, lambda: not self.dead, self._cached, 4)
+            cache = self._cache = self._open_cache()
             try:
                 status = await self._steps(self._context(database, cache, resumed=record is not None))
             except HeadraceError as error:
@@ -134,6 +135,17 @@ class Process:
             if status == "done" and cache is not None:
                 cache.close(remove=True)
             return status
+
+    def _open_cache(self) -> MemoryCache | DiskCache | None:
+        world = self.world
+        if world.scenario.cache == "none":
+            return None
+        if world.folder is not None:
+            return DiskCache(world.folder, RUN, self._lives, self._cached)
+        return MemoryCache(world.disk, self._lives, self._cached, 4)
+
+    def _lives(self) -> bool:
+        return not self.dead
 
     async def _steps(self, ctx: RunContext) -> RunStatus:
         for plan in self.world.plans:
@@ -147,7 +159,7 @@ class Process:
         now = self.now()
         return RunRecord(RUN, "simulated", "default", status, {}, {}, "", "", SCOPE, now, now)
 
-    def _context(self, database: SessionThread, cache: Any, *, resumed: bool) -> RunContext:
+    def _context(self, database: SessionThread, cache: MemoryCache | DiskCache | None, *, resumed: bool) -> RunContext:
         s = self.world.scenario
         return RunContext(
             run_id=RUN,
@@ -164,7 +176,7 @@ class Process:
             secret=lambda _: _SECRET,
             masker=Masker(),
             tokens=self,
-            cache=cache,
+            cache=cache,  # type: ignore[arg-type]  # what a crawl uses of it
             shared_limit=None,
             last_complete=lambda _: None,
             stop=self._stop,

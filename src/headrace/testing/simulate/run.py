@@ -86,9 +86,8 @@ def _play(world: World) -> str:
 
 def _ending(world: World, process: Process) -> str:
     """How a process ended; an end that nothing explains is a violation."""
-    if process.dead:
+    if process.dead or process.main is None or not process.main.done():
         return ""
-    assert process.main is not None
     problem = process.main.exception() if not process.main.cancelled() else None
     if process.main.cancelled() or problem is not None:
         world.violate(f"process {process.number} ended with {problem!r}")

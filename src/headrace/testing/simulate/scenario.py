@@ -70,6 +70,8 @@ class Scenario:
     """The API gives fewer records than it declares."""
     widens: bool
     """The column v turns from integer to text on the way."""
+    padded: bool
+    """First pages are so large that they are opened on another thread."""
     incremental: bool
     page_limit: int | None
     budget: int | None
@@ -131,6 +133,7 @@ def draw(seed: int, database: Database | None = None) -> Scenario:
         drift=0.0 if lies else r.choice((0.0, 0.0, 0.1, 0.4)),
         lies=lies,
         widens=r.random() < 0.2,
+        padded=r.random() < 0.005,
         incremental=r.random() < 0.2,
         page_limit=r.randint(1, 4) if r.random() < 0.15 and not capped else None,
         budget=r.randint(2, 12) if r.random() < 0.15 and not capped else None,

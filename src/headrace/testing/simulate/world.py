@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter, deque
 from collections.abc import Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
+from tempfile import mkdtemp
 from typing import Any
 
 from headrace.core.tables import Group
@@ -18,6 +21,7 @@ from headrace.testing.simulate.place import Place
 from headrace.testing.simulate.process import Process
 from headrace.testing.simulate.scenario import Scenario, plans
 
+_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder of its own is made there
 Stream = tuple[str, str]
 """Step and slice."""
 _LONGEST_LIFE = 300
@@ -47,6 +51,8 @@ class World:
         self.place = Place.make(scenario.database)
         self.plans = plans(scenario)
         self.disk: Disk = {}
+        self.folder = Path(mkdtemp(dir=_MEMORY)) if scenario.database != "model" else None
+        """Where the real cache is."""
         self.tokens: dict[str, Mapping[str, Any]] = {}
         self.log: deque[Entry] = deque(maxlen=keep)
         self.violations: list[str] = []
@@ -80,6 +86,8 @@ class World:
         self.note(process.number, "begins")
         if self.scenario.cache == "lost" and self.random.random() < 0.3:
             self.disk.clear()
+            if self.folder is not None:
+                shutil.rmtree(self.folder, ignore_errors=True)
             self.again.update(self.served.keys())
             self.note(process.number, "finds no cache")
         self._doom(process)
@@ -112,6 +120,8 @@ class World:
         while not idle:
             self.loop.drain(self.processes, 100_000)
             idle = all(task.done() for process in self.processes for task in process.tasks)
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def at_point(self, name: str) -> None:
         """The handler of every fault point."""
