@@ -253,6 +253,7 @@ class Writer:
                 last.page_number if last else 0,
                 self._last_seconds,
                 last.memo.get("total") if last and len(group.advances) == 1 else None,
+                len(group.slices),
             )
         )
 
