@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import suppress
 
 from headrace.testing.simulate.run import Outcome, simulate
 
@@ -17,25 +18,23 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="play this seed alone, and show everything that happened")
     given = parser.parse_args()
     started, worked = time.perf_counter(), time.process_time()
-    if given.seed is not None:
-        played = [simulate(given.seed, whole_log=True)]
-        _show(played[0])
-        broken = [one for one in played if one.violations]
-        crashes, failures = played[0].crashes, played[0].faults
-    else:
-        broken, crashes, failures = [], 0, 0
-        for seed in range(given.first, given.first + given.seeds):
-            outcome = simulate(seed)
+    one = given.seed is not None
+    seeds = [given.seed] if one else range(given.first, given.first + given.seeds)
+    played, crashes, failures, broken = 0, 0, 0, 0
+    with suppress(KeyboardInterrupt):  # the figures so far are figures as well
+        for seed in seeds:
+            outcome = simulate(seed, whole_log=one)
+            played += 1
             crashes += outcome.crashes
             failures += outcome.faults
-            if outcome.violations:
-                broken.append(outcome)
+            broken += bool(outcome.violations)
+            if outcome.violations or one:
                 _show(outcome)
     figures = {
-        "seeds": 1 if given.seed is not None else given.seeds,
+        "seeds": played,
         "crashes": crashes,
         "faults": failures,
-        "violations": len(broken),
+        "violations": broken,
         "seconds": f"{time.perf_counter() - started:.1f}",
         "crashes_per_cpu_second": f"{crashes / (time.process_time() - worked):.0f}",
     }

@@ -43,7 +43,7 @@ class Record:
 
 @dataclass
 class Api:
-    """Its data outlives every process; ``now`` tells the time in seconds."""
+    """Its data outlives every process. Where it changes, records are changed in place or added at the end."""
 
     scenario: Scenario
     random: Random

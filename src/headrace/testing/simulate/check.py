@@ -98,7 +98,7 @@ def _tables(world: World, step: str, pages: list[RawPage], status: str) -> Itera
     if status != "done" and not rows:
         return  # the step may never have begun
     write = world.scenario.write if step == "items" else "append"
-    keyed = bool(world.scenario.key) and step == "items"
+    keyed = world.scenario.keyed and step == "items"
     if write in ("replace", "sync") and (status != "done" or (write == "sync" and world.scenario.incremental)):
         return  # nothing is inferred before the end
     if write == "replace" and world.scenario.incremental:

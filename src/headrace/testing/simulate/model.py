@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -157,8 +156,3 @@ class LightMapper:
 
 def _spec(name: str, write: Any) -> TableSpec:
     return TableSpec(name, write, {"id": "int", "name": "string", "v": None})
-
-
-def session_of(store: Store) -> Any:
-    """A context that opens the store, as a destination does."""
-    return nullcontext(ModelSession(store))

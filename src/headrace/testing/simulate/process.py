@@ -8,31 +8,28 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headrace.core.contracts import Secret
-from headrace.core.errors import HeadraceError, RequestFailed
+from headrace.core.errors import HeadraceError
 from headrace.core.events import BatchCommitted, Event, PageFetched
-from headrace.core.http import Request, Response
 from headrace.core.tables import RunRecord, RunStatus
 from headrace.crawl.context import RunContext
 from headrace.crawl.extract import crawl
 from headrace.runner.database import SessionThread, open_session
 from headrace.secrets.mask import Masker
-from headrace.sources.client import request_key
-from headrace.sources.throttle import leaves
 from headrace.testing.simulate.cache import DiskCache, MemoryCache
 from headrace.testing.simulate.loop import Vanished
 from headrace.testing.simulate.place import Opening
 from headrace.testing.simulate.scenario import RUN, SCOPE
+from headrace.testing.simulate.seams import Seams
 from headrace.testing.simulate.watch import Watched
 
 if TYPE_CHECKING:
     from headrace.testing.simulate.world import Stream, World
 
-_EPOCH = 1_750_000_000_000_000
 _SECRET = Secret("", {"client_id": "simulated", "client_secret": "simulated-secret"})
 
 
 class Process:
-    """A process, as the loop owns it, and as the engine sees it: transport, clock, tokens, sink."""
+    """A process, as the loop owns it; it listens to the events of its own crawl."""
 
     def __init__(self, world: World, number: int) -> None:
         self.world, self.number = world, number
@@ -55,8 +52,7 @@ class Process:
         self._stop = asyncio.Event()
         self._cache: MemoryCache | DiskCache | None = None
         self._in_hand = self._largest = self.to_be_committed = 0
-        jump = world.random.choice((0, 0, 0, 0, 0, 0, -8, 5))
-        self._epoch = _EPOCH + jump * 1_000_000
+        self.seams = Seams(self)
 
     @property
     def over(self) -> bool:
@@ -147,6 +143,14 @@ class Process:
     def _lives(self) -> bool:
         return not self.dead
 
+    def _cached(self, key: str) -> None:
+        self.open.pop(key, None)
+
+    def check_alive(self) -> None:
+        """Raises Vanished."""
+        if self.dead:
+            raise Vanished
+
     async def _steps(self, ctx: RunContext) -> RunStatus:
         for plan in self.world.plans:
             result = await crawl(plan, ctx)
@@ -156,7 +160,7 @@ class Process:
         return "done"
 
     def _record(self, status: RunStatus) -> RunRecord:
-        now = self.now()
+        now = self.seams.now()
         return RunRecord(RUN, "simulated", "default", status, {}, {}, "", "", SCOPE, now, now)
 
     def _context(self, database: SessionThread, cache: MemoryCache | DiskCache | None, *, resumed: bool) -> RunContext:
@@ -167,15 +171,15 @@ class Process:
             org="default",
             scope=SCOPE,
             params={},
-            now=self.now(),
+            now=self.seams.now(),
             lookup=_unknown,
             database=database,
-            transport=self,
-            clock=self,
+            transport=self.seams,
+            clock=self.seams,
             emit=self.emit,
             secret=lambda _: _SECRET,
             masker=Masker(),
-            tokens=self,
+            tokens=self.seams,
             cache=cache,  # type: ignore[arg-type]  # what a crawl uses of it
             shared_limit=None,
             last_complete=lambda _: None,
@@ -200,88 +204,6 @@ class Process:
         elif isinstance(event, BatchCommitted):
             self._in_hand -= self.to_be_committed
             self.to_be_committed = 0
-
-    # -- the clock
-
-    def now(self) -> int:
-        return self._epoch + int(self.world.loop.time() * 1e6)
-
-    def monotonic(self) -> float:
-        return self.world.loop.time()
-
-    async def sleep(self, seconds: float) -> None:
-        self._alive()
-        await asyncio.sleep(seconds)
-
-    def random(self) -> float:
-        return self.world.random.random()
-
-    def random_bytes(self, n: int) -> bytes:
-        return self.world.random.randbytes(n)
-
-    # -- tokens, kept on disk
-
-    def get_token(self, name: str) -> Mapping[str, Any] | None:
-        return self.world.tokens.get(name)
-
-    def put_token(self, name: str, token: Mapping[str, Any] | None) -> None:
-        self._alive()
-        if token is None:
-            self.world.tokens.pop(name, None)
-        else:
-            self.world.tokens[name] = token
-
-    # -- the transport
-
-    async def send(self, request: Request) -> Response:
-        self._alive()
-        world, api = self.world, self.world.api
-        leaves()
-        key = request_key(request) if request.slot else ""
-        if key:
-            self.open[key] = request.slot
-            world.asked(self, request.slot)
-        fault = api.fault()
-        self.faults += fault is not None
-        world.note(self.number, f"asks {request.slot} {request.full_url}{f' ({fault})' if fault else ''}")
-        latency = api.random.random() * (3.0 if fault == "slow" else 0.1)
-        try:
-            await asyncio.sleep(latency / 2)
-            if fault == "refused":
-                raise RequestFailed("the connection was refused")
-            reply = api.serve(request, world.loop.time(), fault)
-            if key and reply.status == 200:
-                world.answered(self, key, request.slot)
-                if reply.lost or fault == "mangled":
-                    world.again[key] += 1
-            await asyncio.sleep(latency / 2)
-            self._alive()
-            if reply.lost:
-                raise RequestFailed("the connection was lost in the middle of the answer")
-        except asyncio.CancelledError:
-            self._give_up(key)
-            raise
-        except RequestFailed:
-            self.open.pop(key, None)
-            raise
-        if reply.status != 200 or world.scenario.cache == "none":
-            self.open.pop(key, None)
-        return Response(reply.status, reply.headers, reply.body, request.full_url, self.now(), latency)
-
-    def _give_up(self, key: str) -> None:
-        """What was in flight may be asked for once more."""
-        if self.open.pop(key, None) is not None:
-            self.world.again[key] += 1
-
-    def _cached(self, key: str) -> None:
-        self.open.pop(key, None)
-
-    async def close(self) -> None:
-        pass
-
-    def _alive(self) -> None:
-        if self.dead:
-            raise Vanished
 
 
 def _unknown(name: str) -> Any:

@@ -89,14 +89,6 @@ class Scenario:
     def describe(self) -> str:
         return " ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
 
-    @property
-    def sequential(self) -> bool:
-        return self.window == 1 and not self.sliced
-
-    @property
-    def key(self) -> list[str]:
-        return ["id"] if self.keyed else []
-
 
 def draw(seed: int, database: Database | None = None) -> Scenario:
     """The scenario of ``seed``; ``database`` overrides where it goes."""

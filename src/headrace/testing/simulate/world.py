@@ -116,10 +116,13 @@ class World:
 
     def drain(self) -> None:
         """End what still runs."""
-        idle = False
-        while not idle:
+        for _ in range(10):
             self.loop.drain(self.processes, 100_000)
-            idle = all(task.done() for process in self.processes for task in process.tasks)
+            left = [task for process in self.processes for task in process.tasks if not task.done()]
+            if not left:
+                break
+        else:
+            self.loop.problems.append(f"a task does not end when it is cancelled: {left[0].get_coro()!r}")
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
