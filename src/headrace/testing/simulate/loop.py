@@ -136,6 +136,13 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         else:
             self.pause()
 
+    def close(self) -> None:
+        """Let go of everything: locks that outlive a run remember the loop they were used on."""
+        self._delay = float
+        self._ready.clear()
+        self._timers.clear()
+        self._busy_until.clear()
+
     def pause(self) -> None:
         """Let :meth:`run` return after this callback."""
         self._paused = True

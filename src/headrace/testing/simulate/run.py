@@ -48,6 +48,7 @@ def simulate(seed: int, *, database: Database | None = None, whole_log: bool = F
     finally:
         faults.install(None)
         world.drain()
+        world.loop.close()
         world.place.close()
         if collecting:
             gc.enable()
