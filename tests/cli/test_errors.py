@@ -245,3 +245,13 @@ def test_rows_that_go_all_at_once_wait_for_a_person(invoke: Invoke, pipeline: Pi
     assert (asked.code, "will delete 6 removed rows of items" in asked.err) == (2, True)
     assert invoke("purge", "--removed", "items", "--yes").out.startswith("deleted 6 removed rows")
     assert len(rows(invoke, "SELECT id FROM items")) == 4
+
+
+def test_going_on_needs_the_same_options() -> None:
+    """The line that says how to go on has to work as it stands: requests must not go to another host then."""
+    from headrace.cli._options import again
+
+    assert again((), None, None) == ""
+    assert again(("a.example=http://127.0.0.1:1",), Path("my keys.env"), Path("st")) == (
+        " --rewrite a.example=http://127.0.0.1:1 --secrets-file 'my keys.env' --state st"
+    )

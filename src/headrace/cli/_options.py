@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -81,6 +82,14 @@ def output(f: F) -> F:
     ):  # fmt: skip
         f = option(f)
     return f
+
+
+def again(rewrites: tuple[str, ...], secrets_file: Path | None, state: Path | None) -> str:
+    """The options that going on with a run needs as well, as they were written; with a blank before them."""
+    words = [f"--rewrite {shlex.quote(text)}" for text in rewrites]
+    words += [f"--secrets-file {shlex.quote(str(secrets_file))}"] if secrets_file else []
+    words += [f"--state {shlex.quote(str(state))}"] if state else []
+    return "".join(f" {word}" for word in words)
 
 
 def pairs(given: tuple[str, ...], option: str) -> dict[str, str]:

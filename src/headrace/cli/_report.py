@@ -36,8 +36,9 @@ class _Known:
 class Report:
     """The sinks of one call, and its last words."""
 
-    def __init__(self, sinks: Sequence[EventSink], as_json: bool, before: Callable[[], None]) -> None:
+    def __init__(self, sinks: Sequence[EventSink], as_json: bool, before: Callable[[], None], again: str) -> None:
         self._known = _Known()
+        self._again = again
         self._before = before
         self.sinks = (self._known, *sinks)
         self._as_json = as_json
@@ -51,7 +52,7 @@ class Report:
         if not (known.pages or known.resumed):
             return {**found, "note": "nothing was committed yet: mend what the error says, and run it again"}
         safe = f"{_count(known.pages, 'page')} of this call committed, and safe" if known.pages else "nothing is lost"
-        return {**found, "note": f"{safe}; go on with: headrace resume {known.run_id}"}
+        return {**found, "note": f"{safe}; go on with: headrace resume {known.run_id}{self._again}"}
 
     def finish(self, result: RunResult) -> None:
         """Print how the run ended, on stdout: for people, or as JSON. The progress bar is gone by then."""
@@ -59,15 +60,16 @@ class Report:
         if self._as_json:
             click.echo(json.dumps(result.as_dict(), default=str))
             return
-        for line in summary(result):
+        for line in summary(result, self._again):
             click.echo(line)
 
 
 _VERBS = {"done": "Done", "partial": "Paused", "suspect": "Suspect", "interrupted": "Stopped", "failed": "Failed"}
 
 
-def summary(result: RunResult) -> Iterator[str]:
-    """How a run ended, where its rows are, and what to do next."""
+def summary(result: RunResult, again: str = "") -> Iterator[str]:
+    """How a run ended, where its rows are, and what to do next; ``again`` are the options that a resume needs
+    too, with a blank before them."""
     if result.resumed and not result.pages and not result.requests and result.status in ("done", "suspect"):
         yield f"Run {result.run_id} is {result.status} already; nothing was asked of the API."
     else:
@@ -96,7 +98,7 @@ def summary(result: RunResult) -> Iterator[str]:
     if result.status == "suspect":
         yield f"  next headrace accept {result.run_id}    (takes it as complete)"
     elif result.status in ("partial", "interrupted", "failed"):
-        yield f"  next headrace resume {result.run_id}"
+        yield f"  next headrace resume {result.run_id}{again}"
     elif result.rows and not result.resumed:
         named = "" if result.destination == "duckdb:///headrace.duckdb" else f" --destination {result.destination}"
         yield f'  next headrace query "SELECT * FROM {next(iter(result.rows))} LIMIT 5"{named}'
@@ -107,8 +109,10 @@ def _count(number: int, what: str) -> str:
 
 
 @contextmanager
-def showing(progress: str, as_json: bool, log_format: str, verbose: int, state: Path | None) -> Iterator[Report]:
-    """Show events while the body runs, and say what is safe when it fails."""
+def showing(
+    progress: str, as_json: bool, log_format: str, verbose: int, state: Path | None, again: str
+) -> Iterator[Report]:
+    """Show events while the body runs, and say what is safe when it fails. ``again``: as for :func:`summary`."""
     from headrace.cli import _database
     from headrace.cli._progress import make
     from headrace.runner.telemetry import LogSink, from_environment
@@ -125,7 +129,7 @@ def showing(progress: str, as_json: bool, log_format: str, verbose: int, state: 
         if bar is not None:
             bar.close()
 
-    report = Report(sinks, as_json, close)
+    report = Report(sinks, as_json, close, again)
     try:
         yield report
     except BaseException as error:

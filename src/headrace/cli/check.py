@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from headrace.cli import _options
 
 if TYPE_CHECKING:
     from headrace.core.contracts import Destination
+    from headrace.pipeline.inputs import Input
     from headrace.pipeline.load import Draft
 
 
@@ -79,7 +81,6 @@ def _target(found: Draft, given: str | None) -> Destination | None:
 
 
 def _facts(found: Draft, target: Destination | None) -> dict[str, Any]:
-    from headrace.core.templates import as_text
     from headrace.inspect.steps import extract_steps
     from headrace.secrets.resolve import _variables as variables  # the names that the error of a missing one lists
 
@@ -91,11 +92,7 @@ def _facts(found: Draft, target: Destination | None) -> dict[str, Any]:
         reference = config.auth.credential() if config.auth is not None else None
         if reference is not None:
             credentials |= dict.fromkeys(variables(reference)[:1])
-    inputs = {
-        name: f"{spec.type}, required" if spec.needed
-        else f"{spec.type}, {f'default {as_text(spec.default)}' if spec.default is not None else 'optional'}"
-        for name, spec in found.inputs.items()
-    }  # fmt: skip
+    inputs = {name: ", ".join(_described(spec)) for name, spec in found.inputs.items()}
     return {
         "steps": len(found.pipeline.steps),
         "tables": tables,
@@ -108,3 +105,15 @@ def _facts(found: Draft, target: Destination | None) -> dict[str, Any]:
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _described(spec: Input) -> Iterator[str]:
+    from headrace.core.templates import as_text
+
+    yield spec.type
+    if spec.needed:
+        yield "required"
+    else:
+        yield f"default {as_text(spec.default)}" if spec.default is not None else "optional"
+    if spec.choices:
+        yield f"one of {as_text(spec.choices)}"

@@ -33,7 +33,8 @@ def command(
     from headrace.cli import _report
     from headrace.runner.api import resume
 
-    with _report.showing(progress, as_json, log_format, verbose, state) as report:
+    again = _options.again(rewrites, secrets_file, state)
+    with _report.showing(progress, as_json, log_format, verbose, state, again) as report:
         result = resume(
             run_id,
             destination=destination,

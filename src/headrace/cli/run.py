@@ -62,7 +62,8 @@ def command(
 
     _options.check_order(pipeline)
     given = _options.inputs(params, ctx.args)
-    with _report.showing(progress, as_json, log_format, verbose, state) as report:
+    again = _options.again(rewrites, secrets_file, state)
+    with _report.showing(progress, as_json, log_format, verbose, state, again) as report:
         try:
             result = run(
                 pipeline,

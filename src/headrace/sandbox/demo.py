@@ -66,7 +66,7 @@ def story(url: str) -> int:
     before = stats(url)["requests"]
     say(f"\n\n  kill -9, on purpose, after {before} requests.\n")
 
-    say("$ headrace resume demo")
+    say(f"$ headrace resume demo --rewrite {HOST}={url}")
     again = subprocess.run(
         [*headrace("resume", "demo"), "--rewrite", f"{HOST}={url}", "--json"], stdout=subprocess.PIPE, text=True
     )
