@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from headrace.core.tables import Group, Receipt
+from headrace.crawl import fetch
 from headrace.crawl.channel import Channel
 from headrace.crawl.fetch import Stream
 from headrace.crawl.writer import _Pending
@@ -110,6 +111,13 @@ def total_not_compared(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Stream, "_check_total", lambda *_: None)
 
 
+def window_not_cancelled(patch: pytest.MonkeyPatch) -> None:
+    async def forget(window: Any) -> None:
+        window.clear()
+
+    patch.setattr(fetch, "_cancel", forget)
+
+
 BROKEN: list[tuple[Patch, str]] = [
     (checkpoint_first, "missing"),
     (rows_first, "too many"),
@@ -117,6 +125,7 @@ BROKEN: list[tuple[Patch, str]] = [
     (last_page_of_a_group_lost, "missing"),
     (cache_never_read, "reasons to ask again"),
     (no_back_pressure, "bytes on the way"),
+    (window_not_cancelled, "behind"),
     (total_not_compared, "fewer records than it declared"),
 ]
 

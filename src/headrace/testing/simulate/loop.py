@@ -213,7 +213,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         number = next(self._numbers)
         task = _Task.__new__(_Task)
         task.number = number  # asyncio puts it into a set while it is being made
-        task.__init__(coro, loop=self, name=name or "", context=context)  # type: ignore[misc]  # see above
+        task.__init__(coro, loop=self, name=name or coro.__qualname__, context=context)  # type: ignore[misc]  # see above
         owner = OWNER.get()
         if owner is not None:
             owner.tasks.append(task)

@@ -95,7 +95,7 @@ def _ending(world: World, process: Process) -> str:
         return ""
     left = [task for task in process.tasks if not task.done() and not task.cancelling()]
     if left:
-        world.violate(f"process {process.number} left {left[0].get_coro()!r} behind")
+        world.violate(f"process {process.number} left {left[0].get_name()} behind")
     error = process.error
     if error is not None:
         world.note(process.number, f"fails: {error!r}")

@@ -122,7 +122,7 @@ class World:
             if not left:
                 break
         else:
-            self.loop.problems.append(f"a task does not end when it is cancelled: {left[0].get_coro()!r}")
+            self.loop.problems.append(f"a task does not end when it is cancelled: {left[0].get_name()}")
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
