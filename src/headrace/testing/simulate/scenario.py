@@ -136,7 +136,7 @@ def draw(seed: int, database: Database | None = None) -> Scenario:
         stops=r.choice((0.0, 0.0, 0.1)),
         bytes_bound=r.choice((1 << 20, 1 << 20, 4000)),
         commit_every=r.choice((0.0, 0.05, 0.3, 1.0)),
-        database=database or ("duckdb" if where < 0.002 else "sqlite" if where < 0.05 else "model"),
+        database=database or ("duckdb" if where < 0.002 else "sqlite" if where < 0.03 else "model"),
     )
 
 

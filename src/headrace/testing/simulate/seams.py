@@ -65,9 +65,10 @@ class Seams:
         if key:
             self._process.open[key] = request.slot
             world.asked(self._process, request.slot)
+        url = request.full_url
         fault = api.fault()
         self._process.faults += fault is not None
-        world.note(self._process.number, f"asks {request.slot} {request.full_url}{f' ({fault})' if fault else ''}")
+        world.note(self._process.number, f"asks {request.slot} {url}{f' ({fault})' if fault else ''}")
         latency = api.random.random() * (3.0 if fault == "slow" else 0.1)
         try:
             await asyncio.sleep(latency / 2)
@@ -90,7 +91,7 @@ class Seams:
             raise
         if reply.status != 200 or world.scenario.cache == "none":
             self._process.open.pop(key, None)
-        return Response(reply.status, reply.headers, reply.body, request.full_url, self.now(), latency)
+        return Response(reply.status, reply.headers, reply.body, url, self.now(), latency)
 
     def _give_up(self, key: str) -> None:
         """What was in flight may be asked for once more."""
