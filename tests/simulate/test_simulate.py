@@ -15,6 +15,7 @@ from headrace.crawl import fetch
 from headrace.crawl.channel import Channel
 from headrace.crawl.fetch import Stream
 from headrace.crawl.writer import _Pending
+from headrace.testing.simulate.__main__ import main
 from headrace.testing.simulate.cache import MemoryCache
 from headrace.testing.simulate.model import ModelSession
 from headrace.testing.simulate.run import Outcome, first_violation, simulate
@@ -147,6 +148,21 @@ def test_the_command_ends_with_figures() -> None:
     figures = dict(line.split() for line in ran.stdout.splitlines())
     assert list(figures)[:5] == ["seeds", "crashes", "faults", "violations", "seconds"]
     assert (ran.returncode, figures["seeds"], figures["violations"]) == (0, "15", "0")
+
+
+def test_a_violation_is_shown_with_its_seed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    no_compare_and_set(monkeypatch)
+    found = first_violation(range(SEEDS))
+    assert found is not None
+    seed = found.scenario.seed
+    assert main(["--first", str(seed), "--seeds", "1"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert f"VIOLATION {found.violations[0]}" in lines
+    assert f"seed {seed}: {found.status}" in lines
+    assert "violations 1" in lines
+    assert sum(line.lstrip()[:1].isdigit() for line in lines) > 10
 
 
 def command(*arguments: str, hashes: str = "0") -> subprocess.CompletedProcess[str]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 from headrace.testing.simulate.run import Outcome, simulate
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 1 and the seed, where a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m headrace.testing.simulate", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1000, help="how many seeds to play")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--seed", type=int, help="play this seed alone, and show everything that happened")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     started, worked = time.perf_counter(), time.process_time()
     one = given.seed is not None
     seeds = [given.seed] if one else range(given.first, given.first + given.seeds)
