@@ -31,15 +31,17 @@ def store(db: Connection, pages: Sequence[RawPage]) -> None:
     by_table: dict[str, dict[tuple[str, str, str, int], tuple[Any, ...]]] = {}
     for page in pages:
         packed = compressor.compress(page.body) if page.compression == "zstd" else page.body
-        place = (page.run_id, page.step, page.slice, page.page_number)
+        run, step, slice = map(db.safe_text, (page.run_id, page.step, page.slice))
+        place = (run, step, slice, page.page_number)
         by_table.setdefault(page.table, {})[place] = (
-            *place, page.fetched_at, page.url, page.status, page.headers, packed, page.compression,
+            *place, page.fetched_at, db.safe_text(page.url), page.status, db.safe_text(page.headers), packed, page.compression,
             sha256(page.body).hexdigest(), len(page.body), page.masked, page.page_id,
         )  # fmt: skip
     schema = pa.schema([(name, ARROW[type]) for name, type in _TYPES.items()])
     for table, found in sorted(by_table.items()):
         columns = list(zip(*found.values(), strict=True))
         rows = pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+        db.will_write(table, rows)
         db.stage(rows, _TYPES)
         db.do("raw_delete", table=quote(table))
         names = ", ".join(map(quote, _TYPES))
@@ -62,6 +64,7 @@ def read(
         while end < len(sizes) and (total < _CHUNK_BYTES or sizes[end][0] == sizes[end - 1][0]):
             total += int(sizes[end][1])
             end += 1
+        db.will_read(total)
         bounds = [sizes[start][0], sizes[end - 1][0], *params]
         for row in db.do("raw_read", bounds, table=quote(table), condition=condition):
             yield _page(db, table, row)

@@ -104,6 +104,12 @@ class Connection(ABC):
     def stage(self, rows: pa.Table, types: Mapping[str, ColumnType]) -> None:
         """Make ``rows`` readable as the relation :data:`STAGE`."""
 
+    def will_write(self, table: str, rows: pa.Table) -> None:  # noqa: B027 - most databases find their memory themselves
+        """Be ready for these rows of ``table``."""
+
+    def will_read(self, size: int) -> None:  # noqa: B027 - most databases find their memory themselves
+        """Be ready to read values of so many bytes together."""
+
     @abstractmethod
     def unstage(self) -> None: ...
 

@@ -31,6 +31,11 @@ def _wider(have: Mapping[str, ColumnType], want: Mapping[str, ColumnType]) -> di
     return {name: type for name, type in found.items() if have.get(name) != type}
 
 
+def _keyed(layout: Layout, types: Mapping[str, ColumnType]) -> dict[str, ColumnType]:
+    """Key columns of JSON as its text: JSON as a type of its own is not compared everywhere."""
+    return {n: "string" if t == "json" and n in layout.spec.key else t for n, t in types.items()}
+
+
 class Tables:
     """The schema side of a connection; every method runs inside the caller's transaction."""
 
@@ -56,7 +61,7 @@ class Tables:
         """Create the table and what stands beside it, or bring it up to its declaration."""
         spec, db = layout.spec, self.db
         declared: dict[str, ColumnType] = {n: t or "untyped" for n, t in spec.columns.items() if n not in spec.hidden}
-        declared |= unstaged_columns(layout)
+        declared = _keyed(layout, declared | unstaged_columns(layout))
         physical = db.physical(layout.name)
         if not physical:
             db.do("schema_forget", (layout.name,))
@@ -91,7 +96,7 @@ class Tables:
     ) -> dict[str, ColumnType]:
         """Add the columns that are missing and widen those that are too narrow; never narrows."""
         hidden = layout.spec.hidden
-        wanted = {name: type for name, type in want.items() if name not in hidden}
+        wanted = _keyed(layout, {name: type for name, type in want.items() if name not in hidden})
         changes = _wider(have, wanted)
         if not changes:
             return have

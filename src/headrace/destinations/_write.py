@@ -32,6 +32,7 @@ class Writer:
         spec = layout.spec
         wanted = {name: have.get(name, types[name]) for name in types}
         rows = conform(rows, types, wanted)
+        self.db.will_write(layout.name, rows)
         if spec.write == "scd2":
             return write_history(self.db, layout, rows, wanted, self.run_id, self.scope)
         if spec.write == "append":

@@ -13,6 +13,7 @@ from headrace.core.contracts import Capabilities, Destination
 from headrace.core.errors import CannotOpen, DestinationBusy, UsageError
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import STAGE, Connection, Row
+from headrace.destinations._room import USUAL, Room
 from headrace.destinations._sql import quote
 from headrace.destinations._url import MEMORY, file_of, same_file, url_of
 
@@ -36,14 +37,14 @@ _READ: Mapping[str, ColumnType] = {
 _CONFIG: dict[str, Any] = {"autoinstall_known_extensions": False}
 """Replaying the log of a killed process looks for extensions before those built in are there, and would fetch them
 from the network; told not to, it uses the built-in ones."""
-MEMORY_LIMIT = "96MB"
+MEASURING = "4GB"
+"""Enough to look at the last bodies of an archive, however long they are."""
 _SETTINGS = (
     "SET TimeZone = 'UTC'",
-    f"SET memory_limit = '{MEMORY_LIMIT}'",
+    f"SET memory_limit = '{USUAL}MB'",
     "SET checkpoint_threshold = '256MB'",
     "SET python_enable_replacements = false",
     "SET enable_external_access = false",
-    "SET lock_configuration = true",
 )
 _HOLDER = re.compile(r"held in (.*?) \(PID (\d+)\)")
 
@@ -57,9 +58,12 @@ class DuckDBConnection(Connection):
     def __init__(self, path: str, *, read_only: bool = False) -> None:
         super().__init__()
         self.path, self.read_only = path, read_only
+        self.connection: duckdb.DuckDBPyConnection
+        self._room: Room
+        self._given: int
         self.readers = 0
         """Queries that are still being read; they keep the file open."""
-        self.connection = connect(path, read_only)
+        self._open()
 
     def execute(self, sql: str, params: Sequence[Any]) -> list[Row]:
         return self.connection.execute(sql, list(params)).fetchall()
@@ -89,9 +93,9 @@ class DuckDBConnection(Connection):
 
         self.connection.close()
         try:
-            compact(Path(self.path), {**_CONFIG, "memory_limit": MEMORY_LIMIT})
+            compact(Path(self.path), _CONFIG)
         finally:
-            self.connection = connect(self.path, self.read_only)
+            self._open()
 
     def sql_type(self, type: ColumnType) -> str:
         return _TYPES[type]
@@ -117,6 +121,33 @@ class DuckDBConnection(Connection):
                 column = pa.ExtensionArray.from_storage(pa.json_(), text)
                 rows = rows.set_column(at, pa.field(name, pa.json_()), column)
         self.connection.register(STAGE, rows)
+
+    def will_write(self, table: str, rows: pa.Table) -> None:
+        for name in rows.column_names:
+            self._room.write(table, name, rows.num_rows, rows.column(name).nbytes)
+        self._make_room()
+
+    def will_read(self, size: int) -> None:
+        self._room.read(size)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        if self._room.megabytes != self._given:
+            self._given = self._room.megabytes
+            self.connection.execute(f"SET memory_limit = '{self._given}MB'")
+
+    def _open(self) -> None:
+        self._room, self._given = Room(), USUAL
+        self.connection = connect(self.path, self.read_only)
+        archives = [] if self.read_only else [str(table) for (table,) in self.do("raw_tables")]
+        if not archives:
+            return
+        self.connection.execute(f"SET memory_limit = '{MEASURING}'")
+        for table in archives:
+            rows, size = self.do("raw_end", table=quote(table))[0]
+            self._room.write(table, "response_blob", int(rows), int(size))
+        self._given = 0
+        self._make_room()
 
     def unstage(self) -> None:
         self.connection.unregister(STAGE)

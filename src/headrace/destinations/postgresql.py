@@ -93,6 +93,7 @@ class PostgreSQLConnection(Connection):
         return PostgreSQLConnection(self.dsn)
 
     def execute(self, sql: str, params: Sequence[Any]) -> list[Row]:
+        params = [value.replace("\0", "\\0") if isinstance(value, str) else value for value in params]  # as safe_text
         cursor = self.connection.execute(driver_form(sql).encode() if params else sql.encode(), params or None)
         return cursor.fetchall() if cursor.description else []
 

@@ -68,3 +68,11 @@ CREATE TEMP TABLE headrace_probe AS SELECT * FROM {table} LIMIT 0
 -- name: user_views
 SELECT view_name, sql FROM duckdb_views() WHERE NOT internal AND database_name = current_database()
   AND schema_name = current_schema() ORDER BY view_oid
+
+-- name: raw_tables
+SELECT table_name FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = current_schema()
+  AND column_name IN ('response_blob', 'sha256', 'page_id') GROUP BY table_name HAVING count(*) = 3
+
+-- name: raw_end
+SELECT count(*), coalesce(sum(octet_length(response_blob)), 0) FROM {table}
+WHERE rowid >= (SELECT max(rowid) FROM {table}) - 2047

@@ -66,6 +66,21 @@ class Archive(DestinationTests):
         assert [each.body for each in session.raw_pages(RAW, page_id=pages[3].page_id)] == [b"r"]
         assert list(session.raw_pages(RAW, run_id="no such run")) == []
 
+    def test_a_nul_in_what_describes_a_page(self, session: Session) -> None:
+        """Escaped where the database takes none as text: the body keeps it in any case."""
+        one = replace(kept(1, b"a\0b", slice="s\0"), url="https://api.example/?q=\0", headers='{"x-note":"\0"}')
+        save(session, one)
+        writer = Writer(session).prepare()
+        second = page(2, slice="s\0")
+        writer.commit(second)
+        writer.commit(page(3, slice="s\0"))
+        first, *_ = session.raw_pages(RAW)
+        assert (first.body, first.page_number) == (b"a\0b", 1)
+        assert first.url.rstrip("\0") in ("https://api.example/?q=", "https://api.example/?q=\\0")
+        stored = session.checkpoint(second.key)
+        assert stored is not None
+        assert stored.page_number == 3
+
     def test_pages_are_read_one_at_a_time(self, session: Session) -> None:
         save(session, *(kept(n, b"x" * n) for n in range(1, 30)))
         found = session.raw_pages(RAW)

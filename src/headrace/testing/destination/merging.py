@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace.core.contracts import Session
+from headrace.core.types import ColumnType
 
 from .build import SECOND, START, Writer, page, table
 from .read import contents, rows
@@ -25,6 +26,20 @@ class Merging(DestinationTests):
         writer.commit(page(1, ITEMS, [{"id": n, "name": "a", "size": n} for n in (1, 2, 3)]))
         writer.commit(page(2, ITEMS, [{"id": 2, "name": "b", "size": 9}, {"id": 4, "name": "d"}]))
         assert contents(session, ITEMS) == [(1, "a", 1), (2, "b", 9), (3, "a", 3), (4, "d", None)]
+
+    @pytest.mark.parametrize("declared", ["json", None])
+    @pytest.mark.parametrize("write", ["merge", "append", "replace", "scd2"])
+    def test_a_key_of_json(self, session: Session, declared: ColumnType | None, write: str) -> None:
+        """Compared as its text, and kept as text."""
+        spec = table("places", write, {"at": declared, "n": "int"}, key=("at",))
+        writer = Writer(session).prepare(spec)
+        for number in (1, 2):
+            rows_of_page = [{"at": '{"x":1}', "n": number}, {"at": f"[{number}]", "n": number}]
+            changes: list[tuple[str, ColumnType | None, ColumnType]] = [("at", "untyped", "json")]
+            writer.commit(page(number, spec, rows_of_page, types={"at": "json", "n": "int"}, changes=changes))
+        writer.finish(spec)
+        assert {row[0] for row in contents(session, spec)} == {'{"x":1}', "[1]", "[2]"}
+        assert session.columns("places")["at"] == "string"
 
     def test_a_keyed_table_has_exactly_its_columns(self, session: Session) -> None:
         Writer(session).prepare(ITEMS).commit(page(1, ITEMS, [{"id": 1}]))
