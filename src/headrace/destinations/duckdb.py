@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from headrace.core.contracts import Capabilities, Destination
-from headrace.core.errors import CannotOpen, DestinationBusy, UsageError
+from headrace.core.errors import CannotOpen, CommitUnknown, DestinationBusy, UsageError
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import STAGE, Connection, Row
 from headrace.destinations._room import USUAL, Room
@@ -72,7 +72,15 @@ class DuckDBConnection(Connection):
         self.connection.execute("BEGIN")
 
     def commit(self) -> None:
-        self.connection.execute("COMMIT")
+        import duckdb
+
+        try:
+            self.connection.execute("COMMIT")
+        except duckdb.FatalException as error:  # the checkpoint that follows some commits failed, not the commit
+            raise CommitUnknown(
+                f"the file could not be written on: {str(error).strip().splitlines()[0]}", place=self.path,
+                hint="run it again: it goes on from what was committed",
+            ) from error  # fmt: skip
 
     def rollback(self) -> None:
         with suppress(Exception):
