@@ -22,7 +22,9 @@ def answered(body: Any, kind: str = "application/json", status: int = 200) -> Re
     return Response(status, (("content-type", kind),), text, "https://api.example/x", 0)
 
 
-def opened(body: Any, path: str = "a", *wants: str, kind: str = "application/json", keyed: str | None = None) -> Envelope:
+def opened(
+    body: Any, path: str = "a", *wants: str, kind: str = "application/json", keyed: str | None = None
+) -> Envelope:
     return Json(type="json", keyed=keyed).open(answered(body, kind), parse(path), [parse(want) for want in wants])
 
 
@@ -65,7 +67,7 @@ class TestShapes:
         assert json.loads(opened(body, path).records) == expected
 
     def test_roots_that_are_lists(self) -> None:
-        assert opened(b' [1, 2]\n', "").records == b"[1, 2]"
+        assert opened(b" [1, 2]\n", "").records == b"[1, 2]"
         envelope = opened([{"page": 1}, [{"id": 5}]], "1", "0.page", "1.-1.id", "0.pages")
         assert (envelope.records, found(envelope)) == (b'[{"id": 5}]', {"0.page": 1, "1.-1.id": 5})
 
@@ -141,7 +143,11 @@ class TestNotQuiteJson:
 
     def test_numbers_that_json_lacks(self) -> None:
         body = b'{"a":[{"n":NaN},{"n":-Infinity,"t":"NaN Infinity \\" NaN"},{"n":1.10}]}'
-        assert split(opened(body).records) == [b'{"n":NaN}', b'{"n":-Infinity,"t":"NaN Infinity \\" NaN"}', b'{"n":1.10}']
+        assert split(opened(body).records) == [
+            b'{"n":NaN}',
+            b'{"n":-Infinity,"t":"NaN Infinity \\" NaN"}',
+            b'{"n":1.10}',
+        ]
 
     def test_control_characters_in_strings(self) -> None:
         assert opened(b'{"a":["x\ty\n\\n\x00"],\t"b":1}').records == b'["x\\u0009y\\u000a\\n\\u0000"]'

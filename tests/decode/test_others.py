@@ -46,7 +46,14 @@ class TestJsonLines:
 
     @pytest.mark.parametrize(
         ("body", "line"),
-        [('{"a":1}\n{"a":', 2), ("1,2\n", 1), ('{"a":1} {"a":2}\n', 1), ('{}\n{"a":\n1}', 2), ("[\n]", 1), ("{}\n" + "[" * 99999, 2)],
+        [
+            ('{"a":1}\n{"a":', 2),
+            ("1,2\n", 1),
+            ('{"a":1} {"a":2}\n', 1),
+            ('{}\n{"a":\n1}', 2),
+            ("[\n]", 1),
+            ("{}\n" + "[" * 99999, 2),
+        ],
     )
     def test_a_line_that_is_no_json_is_named(self, body: str, line: int) -> None:
         with pytest.raises(DecodeError, match=f"^line {line}: "):
@@ -74,7 +81,12 @@ class TestCsv:
 
     @pytest.mark.parametrize(
         ("body", "message"),
-        [("a,b\n1,2\n3\n", "line 3: 1 fields"), ("a,b\n1,2,3\n", "line 2"), ('a\n"x', "line 2"), ("a,a\n1,2\n", "'a' twice")],
+        [
+            ("a,b\n1,2\n3\n", "line 3: 1 fields"),
+            ("a,b\n1,2,3\n", "line 2"),
+            ('a\n"x', "line 2"),
+            ("a,a\n1,2\n", "'a' twice"),
+        ],
     )
     def test_what_is_refused(self, body: str, message: str) -> None:
         with pytest.raises(DecodeError, match=message):

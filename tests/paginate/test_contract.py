@@ -69,7 +69,9 @@ def link_to(request: Request, records: Sequence[Record], cap: int) -> tuple[list
     page = cut(request, records, begin, cap)
     end = begin + len(page)
     kept = quote(asked(request)["filter"])
-    return page, f"/items?filter={kept}&limit={asked(request).get('limit', cap)}&from={end}" if end < len(records) else None
+    return page, f"/items?filter={kept}&limit={asked(request).get('limit', cap)}&from={end}" if end < len(
+        records
+    ) else None
 
 
 def by_header(request: Request, records: Sequence[Record], cap: int = CAP) -> Response:

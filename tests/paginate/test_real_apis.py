@@ -52,7 +52,7 @@ class TestCursor:
     def test_the_defaults(self) -> None:
         cursor = pages(type="cursor", response_path="next")
         assert cursor.apply(GET, None) == GET
-        assert cursor.apply(GET, "48000:It's a \"?\" & more").full_url == (
+        assert cursor.apply(GET, '48000:It\'s a "?" & more').full_url == (
             URL + "&q=x&cursor=48000%3AIt%27s%20a%20%22%3F%22%20%26%20more"
         )
 
@@ -170,7 +170,9 @@ class TestCursor:
         assert after(oai, b'<l><i>1</i><t size="3">tok</t></l>', data="l.i") == "tok"
         assert after(oai, b'<l><i>1</i><t size="3"/></l>', data="l.i", page=2) is None
         with pytest.raises(PathNotFound, match=r"'l' has the keys|'t'"):
-            after(pages(type="cursor", response_path="l.token"), b"<l><i>1</i><nextToken>tok</nextToken></l>", data="l.i")
+            after(
+                pages(type="cursor", response_path="l.token"), b"<l><i>1</i><nextToken>tok</nextToken></l>", data="l.i"
+            )
 
     def test_values_that_mean_the_end(self) -> None:
         zero = pages(type="cursor", response_path="next", end=[0, "LTE="])
@@ -196,11 +198,16 @@ class TestCursor:
         assert doubted(cursor, plain) is None
         assert doubted(pages(type="cursor", response_path="next", limit=1, optional=True), {"items": [1]}) is None
         assert doubted(pages(type="cursor", response_path="next"), {"items": [], "next_token": "x"}) is None
-        assert doubted(pages(type="cursor", response_path="next", limit=1, total_path="n"), {"items": [1], "n": 1}) is None
+        assert (
+            doubted(pages(type="cursor", response_path="next", limit=1, total_path="n"), {"items": [1], "n": 1}) is None
+        )
 
     def test_an_end_that_was_only_inferred_is_doubted(self) -> None:
         full = pages(type="cursor", response_path="next", limit=1)
-        assert doubted(full, {"items": [1]}, page=7) == ("the last page was full (1 records) and had no cursor", "optional: true")
+        assert doubted(full, {"items": [1]}, page=7) == (
+            "the last page was full (1 records) and had no cursor",
+            "optional: true",
+        )
         flagged = pages(type="cursor", response_path="next", more_path="more")
         assert "'more'" in str(doubted(flagged, {"items": [1]}, page=7))
         assert doubted(flagged, {"items": [1], "next": None}, page=7) is None
@@ -282,7 +289,9 @@ class TestOffset:
         assert pages(type="offset").ahead(0) is None
 
     def test_scim_counts_from_one(self) -> None:
-        scim = pages(type="offset", param="startIndex", start=1, limit_param="count", limit=2, total_path="totalResults")
+        scim = pages(
+            type="offset", param="startIndex", start=1, limit_param="count", limit=2, total_path="totalResults"
+        )
         assert scim.start() == 1
         assert after(scim, {"items": [1, 2], "totalResults": 3}, 1) == 3
         assert after(scim, {"items": [1], "totalResults": 3}, 3, page=2, seen=3) is None
@@ -334,7 +343,10 @@ class TestLink:
             "https://api.example/a%20b?%C3%A9=%20"
         )
         odata = pages(type="link", response_path='"@odata.nextLink"')
-        assert after(odata, {"items": [1], "@odata.nextLink": "https://a/?$skiptoken=X'1'"}) == "https://a/?$skiptoken=X'1'"
+        assert (
+            after(odata, {"items": [1], "@odata.nextLink": "https://a/?$skiptoken=X'1'"})
+            == "https://a/?$skiptoken=X'1'"
+        )
         fhir = pages(type="link", response_path="link")
         links = [{"relation": "self", "url": "https://a/1"}, {"relation": "next", "url": "https://a/2"}]
         assert after(fhir, {"items": [1], "link": links}) == "https://a/2"
@@ -342,7 +354,9 @@ class TestLink:
         for end in (None, "", False):
             assert doubted(pages(type="link", response_path="next", limit=1), {"items": [1], "next": end}) is None
 
-    @pytest.mark.parametrize("link", ["file:///etc/passwd", "javascript:alert(1)", "http://[::1", "c:3", {"href": "x"}, 5])
+    @pytest.mark.parametrize(
+        "link", ["file:///etc/passwd", "javascript:alert(1)", "http://[::1", "c:3", {"href": "x"}, 5]
+    )
     def test_what_is_no_link(self, link: Any) -> None:
         with pytest.raises(HeadraceError):
             after(pages(type="link", response_path="next"), {"items": [1], "next": link})

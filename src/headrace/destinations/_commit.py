@@ -103,7 +103,9 @@ class Commits(Runs, Streams):
             faults.point("commit.staged")
             removals: list[Removals] = []
             if group.finish:
-                removals = Finisher(db, self.tables, group.run_id, self.resumable).finish(group.finish, self._layout, have)
+                removals = Finisher(db, self.tables, group.run_id, self.resumable).finish(
+                    group.finish, self._layout, have
+                )
             faults.point("commit.before_commit")
             self._end(attempts)
         except BaseException:

@@ -96,9 +96,7 @@ class Layout:
         return ", ".join(f"{alias}.{quote(k)}" for k in self.spec.key)
 
     def keys_as(self, alias: str, *, seen: bool = False) -> str:
-        return ", ".join(
-            f"{alias}.{quote(seen_column(k) if seen else k)} AS k{i}" for i, k in enumerate(self.spec.key)
-        )
+        return ", ".join(f"{alias}.{quote(seen_column(k) if seen else k)} AS k{i}" for i, k in enumerate(self.spec.key))
 
 
 def dump_spec(spec: TableSpec) -> str:

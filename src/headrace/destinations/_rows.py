@@ -86,7 +86,9 @@ def _one_of_each(rows: pa.Table, key: Sequence[str], *, least: bool, keep: bool)
     for depth in range(1, max(map(len, ranked))):
         other = rows.take(pa.array([found[min(depth, len(found) - 1)] for found in ranked], pa.int64()))
         for at, name in enumerate(rows.column_names):
-            chosen = chosen.set_column(at, rows.schema.field(name), pc.coalesce(chosen.column(name), other.column(name)))
+            chosen = chosen.set_column(
+                at, rows.schema.field(name), pc.coalesce(chosen.column(name), other.column(name))
+            )
     return chosen
 
 

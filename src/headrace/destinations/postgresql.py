@@ -272,13 +272,17 @@ class PostgreSQLSession(LeasedSession):
             if not self.db.connection.closed:
                 raise
             if not self._was_committed(attempts, error):
-                raise CommitFailed("the connection broke during COMMIT, which did not happen", place=self.place) from error
+                raise CommitFailed(
+                    "the connection broke during COMMIT, which did not happen", place=self.place
+                ) from error
 
     def _was_committed(self, attempts: dict[StreamKey, str], lost: Exception) -> bool:
         """Look for our own token. The insert waits for a first checkpoint that is still in flight, the row
         lock for a later one; a plain read would see neither."""
         if not attempts:
-            raise CommitUnknown("the connection broke during a COMMIT that moves no checkpoint", place=self.place) from lost
+            raise CommitUnknown(
+                "the connection broke during a COMMIT that moves no checkpoint", place=self.place
+            ) from lost
         key, token = next(iter(attempts.items()))
         place = (key.run_id, key.step, key.slice)
         try:

@@ -133,7 +133,7 @@ class SQLiteConnection(Connection):
         name = quote(column)
         change = {"bool": f"CASE {name} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END", "float": f"float_text({name})",
                   "binary": f"lower(hex({name}))"}.get(before, f"CAST({name} AS {new})")  # fmt: skip
-        info = self.run("SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info(?) ORDER BY cid", (table,))
+        info = self.run('SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(?) ORDER BY cid', (table,))
         lines, primary = [], []
         for field, type, required, default, key in info:
             lines.append(
@@ -257,7 +257,9 @@ class SQLiteDestination(Destination):
         return url_of("sqlite", self.path)
 
     def capabilities(self) -> Capabilities:
-        gaps = {"test_negative_zero_keeps_its_sign": "SQLite stores a REAL that is whole as an integer: -0.0 comes back as 0.0"}
+        gaps = {
+            "test_negative_zero_keeps_its_sign": "SQLite stores a REAL that is whole as an integer: -0.0 comes back as 0.0"
+        }
         return Capabilities(concurrent_writers=True, gaps=gaps)
 
     @contextmanager

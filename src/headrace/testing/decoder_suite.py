@@ -50,7 +50,7 @@ class DecoderSuite(ABC):
 
     @pytest.mark.parametrize("size", [2, 7, 100])
     def test_records_come_back_as_they_were(self, size: int) -> None:
-        records = [{"id": str(number), "text": f"é \u2028 \U0001f600 \"q\" \\ <&> {number}"} for number in range(size)]
+        records = [{"id": str(number), "text": f'é \u2028 \U0001f600 "q" \\ <&> {number}'} for number in range(size)]
         assert self._records(self.body(records, "t")) == records
 
     def test_records_are_the_text_of_a_json_array(self) -> None:

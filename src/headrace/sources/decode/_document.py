@@ -75,7 +75,9 @@ class Document:
             try:
                 return json.loads(text)  # takes lone surrogates, NaN, and numbers past a double's range
             except (ValueError, RecursionError) as error:
-                raise DecodeError(f"a value of the body cannot be read: {error}", hint="see it with headrace raw") from None
+                raise DecodeError(
+                    f"a value of the body cannot be read: {error}", hint="see it with headrace raw"
+                ) from None
 
     def step(self, raw: Raw, segment: Segment) -> Raw | None:
         """One segment down; ``None`` if it leads nowhere."""
@@ -114,7 +116,8 @@ class Document:
         if first(raw) != "{":
             return place, {}
         return place, {
-            name: self.value(part) if len(memoryview(part)) <= SMALL else ... for name, part in self.members(raw).items()
+            name: self.value(part) if len(memoryview(part)) <= SMALL else ...
+            for name, part in self.members(raw).items()
         }
 
     def matches(self, raw: Raw, segments: tuple[Segment, ...]) -> Iterator[tuple[str | None, Raw]]:

@@ -69,7 +69,7 @@ class Csv(Decoder):
                 if len(row) != len(names):
                     raise DecodeError(
                         f"line {rows.line_num}: {len(row)} fields, but the header has {len(names)}",
-                        hint="is the delimiter right (decode: {type: csv, delimiter: \";\"}), or was the body cut?",
+                        hint='is the delimiter right (decode: {type: csv, delimiter: ";"}), or was the body cut?',
                     )
                 yield _encoded(dict(zip(names, row, strict=True)))
         except csv.Error as error:
@@ -89,6 +89,7 @@ def _unique(names: list[str]) -> list[str]:
     twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
     if twice is not None:
         raise DecodeError(
-            f"the header names {twice!r} twice", hint="name the columns yourself with decode: {type: csv, header: [...]}"
+            f"the header names {twice!r} twice",
+            hint="name the columns yourself with decode: {type: csv, header: [...]}",
         )
     return names

@@ -126,16 +126,22 @@ class CursorPages(Paged):
         """The cursor, if a request can carry it."""
         place = f"the cursor at '{self.response_path or self.response_header}'"
         if value is True:
-            raise AnswerError(f"{place} is true", hint="use it as more_path, and set response_path to the cursor itself")
+            raise AnswerError(
+                f"{place} is true", hint="use it as more_path, and set response_path to the cursor itself"
+            )
         if self.merge != isinstance(value, dict):
             if self.merge:
                 raise AnswerError(f"{place} is no object", hint="merge: true is for objects: leave it out")
             if self.in_ != "body":
-                raise AnswerError(f"{place} is an object", hint="add merge: true, or name one of its members in response_path")
+                raise AnswerError(
+                    f"{place} is an object", hint="add merge: true, or name one of its members in response_path"
+                )
         if isinstance(value, list) and self.in_ != "body":
             raise AnswerError(f"{place} is a list", hint="in: body can send it; otherwise name one element, such as .0")
         if isinstance(value, str) and not _encodable(value):
-            raise AnswerError(f"{place} holds a lone surrogate, which no request can carry", hint="ask the API's makers")
+            raise AnswerError(
+                f"{place} holds a lone surrogate, which no request can carry", hint="ask the API's makers"
+            )
         return value
 
 

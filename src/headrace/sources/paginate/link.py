@@ -52,7 +52,12 @@ class LinkPages(Paginator):
         value = answer.envelope.values.get(path, MISSING)
         if value is MISSING:
             total = self.total(answer)
-            if answer.page_number == 1 and answer.count and not self.optional and (total is None or answer.seen < total):
+            if (
+                answer.page_number == 1
+                and answer.count
+                and not self.optional
+                and (total is None or answer.seen < total)
+            ):
                 refuse_lost(answer, path, "response_path", full=self._full(answer))
             return None
         link = _target(value, self.rel)

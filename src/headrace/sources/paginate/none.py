@@ -28,7 +28,7 @@ class SinglePage(Paginator):
         if self.single_page or not answer.count:
             return None
         if find(answer.response.header_all("link"), "next") is not None:
-            return "the answer has a Link header with rel=\"next\"", "pagination: {type: link}, or single_page: true"
+            return 'the answer has a Link header with rel="next"', "pagination: {type: link}, or single_page: true"
         going_on = signs(answer.envelope.around(Path((), ""))[1])
         if not going_on:
             return None

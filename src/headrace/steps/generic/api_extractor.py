@@ -138,12 +138,12 @@ class ApiExtractor(Source):
                 else "tables and destination exclude each other: name the table inside tables"
             )
         if self.tables and "transform" in self.model_fields_set:
-            raise ValueError("transform belongs to the form without tables: use columns with value: instead of add_fields")
+            raise ValueError(
+                "transform belongs to the form without tables: use columns with value: instead of add_fields"
+            )
         if sum(x is not None for x in (self.body, self.graphql, self.soap)) > 1:
             raise ValueError("give only one of body, graphql and soap")
         names = [t.table.lower() for t in self.tables]
         if len(set(names)) < len(names):
             raise ValueError(f"table {max(names, key=names.count)!r} is declared twice")
         return self
-
-
