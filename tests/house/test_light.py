@@ -37,3 +37,13 @@ def test_the_public_names_are_there() -> None:
         assert getattr(headrace, name) is not None
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         headrace.nothing  # noqa: B018  # reading it is the test
+
+
+def test_the_command_line_gives_arrows_memory_back() -> None:
+    program = (
+        "import headrace.cli, sys; sys.argv = ['headrace', '--help']\n"
+        "try: headrace.cli.main()\nexcept SystemExit: pass\n"
+        "import pyarrow; print(pyarrow.default_memory_pool().backend_name, file=sys.stderr)"
+    )
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert out.stderr.split()[-1] == "system"
