@@ -41,9 +41,11 @@ async def test_a_waiting_sender_wakes_the_receiver() -> None:
     """Otherwise the receiver could rest until its group is due while nothing can arrive."""
     channel = sized(10)
     await channel.put(10)
-    channel.take()
+    assert channel.take() == 10
+    assert channel.take() is None
     arrival = asyncio.create_task(channel.arrival(60))
     await asyncio.sleep(0)
+    assert not arrival.done()
     sender = asyncio.create_task(channel.put(5))
     await asyncio.wait_for(arrival, 1)
     assert channel.starved
