@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
@@ -52,6 +53,7 @@ def stands(postgres_url: str) -> Stands:
     """Asserts, by another way than the proxy, that this many pages are committed, each once."""
 
     def check(pages: int) -> None:
+        _await_servers(postgres_url)
         with from_url(postgres_url).open() as direct:
             direct.prepare([ITEMS, LOG], [RAW])
             stored = direct.checkpoint(KEY)
@@ -62,6 +64,22 @@ def stands(postgres_url: str) -> Stands:
             assert contents(direct, ITEMS) == [(1, "a")]
 
     return check
+
+
+def _await_servers(url: str) -> None:
+    """Until no backend is inside a transaction: a COMMIT may still be on its way when its sender has given up."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as admin:
+        for _ in range(1_000):
+            busy = admin.execute(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
+            ).fetchone()
+            if busy == (0,):
+                return
+            time.sleep(0.01)
+    pytest.fail("a backend stays inside its transaction")
 
 
 def group(session: Session, number: int) -> Group:
