@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -30,7 +31,12 @@ _TYPES: Mapping[ColumnType, str] = {
     "string": "TEXT", "json": "TEXT", "timestamp": "TEXT", "date": "TEXT", "binary": "BLOB",
 }  # fmt: skip
 _READ: Mapping[str, ColumnType] = {"INTEGER": "bigint", "INT": "bigint", "REAL": "float", "BLOB": "binary"}
-_SETTINGS = ("PRAGMA busy_timeout = 30000", "PRAGMA temp_store = MEMORY", "PRAGMA legacy_alter_table = ON")
+_BUSY_SECONDS = 30.0
+_SETTINGS = (
+    f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA legacy_alter_table = ON",
+)
 _DURABLE = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL")
 """FULL: WAL alone survives kill -9, but the last commits would not survive a power cut."""
 _CHUNK = 10_000
@@ -241,6 +247,19 @@ def connect(uri: str) -> sqlite3.Connection:
     return connection
 
 
+def _insist(connection: sqlite3.Connection, setting: str) -> None:
+    # Where several open or close a file at once, the change to WAL is refused at once, in spite of the timeout.
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(setting)
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+
+
 class SQLiteDestination(Destination):
     """A SQLite file, in WAL mode while it is open."""
 
@@ -275,7 +294,7 @@ class SQLiteDestination(Destination):
         try:
             db = SQLiteConnection(uri)
             for setting in () if read_only else _DURABLE:
-                db.connection.execute(setting)
+                _insist(db.connection, setting)
             db.physical("headrace_runs")
         except sqlite3.Error as error:
             if "locked" in str(error):
