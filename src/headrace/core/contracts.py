@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -144,19 +144,23 @@ class Auth(Kind):
 
 @dataclass(frozen=True, slots=True)
 class CredentialRef:
-    """Where a step's credential is looked up (``pipeline-format``: run secrets, organisation, key, env)."""
+    """Where a step's credential is looked up: the run's secrets, the organisation's, the run's secret
+    ``secret_key``, what ``reference`` (``aws:prod/acme``) leads to, the environment."""
 
     provider: str | None = None
     secret_key: str | None = None
+    reference: str | None = None
 
 
 @dataclass(frozen=True)
 class Secret:
     """A credential; shows nothing of itself. ``value`` is the key or token; ``fields`` the members of a
-    JSON credential (``client_id``, ``client_secret``, ``refresh_token``, ...)."""
+    JSON credential (``client_id``, ``client_secret``, ``refresh_token``, ...). ``hosts`` are those that it may be
+    sent to; none: any."""
 
     value: str = field(repr=False)
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    hosts: tuple[str, ...] = ()
 
 
 class AuthSession(Protocol):
@@ -171,6 +175,10 @@ class AuthSession(Protocol):
     async def send(self, request: Request) -> Response: ...
     def get_token(self, name: str) -> Mapping[str, Any] | None: ...
     def put_token(self, name: str, token: Mapping[str, Any] | None) -> None: ...
+    def alone(self, name: str) -> AbstractAsyncContextManager[None]:
+        """While it is entered, no other process renews the token called ``name``."""
+        ...
+
     def mask(self, secret: str) -> None:
         """Treat ``secret`` as one from now on (logs, bodies, errors)."""
         ...

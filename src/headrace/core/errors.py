@@ -15,7 +15,8 @@ HeadraceError
 │   ├── AnswerError                  the answer came, but is not what the file describes
 │   │   ├── DecodeError              the body is cut, or not the format it says
 │   │   ├── PathNotFound             data_path or a cursor path leads nowhere (lists the keys there are)
-│   │   └── ErrorInAnswer            a 200 that says it failed
+│   │   ├── ErrorInAnswer            a 200 that says it failed
+│   │   └── ContractBroken           a record changes a table whose contract is freeze
 │   ├── LoopDetected                 the same cursor and the same body twice
 │   └── OriginRefused                a redirect or next link leaves the allowed hosts
 ├── DestinationError         exit 1  look at the database; what was committed is safe
@@ -27,6 +28,10 @@ HeadraceError
 │   ├── Fenced                       another process moved this checkpoint: stop, do not retry
 │   └── ArchiveMissing               replay needs raw pages that are not there
 ├── StateError               exit 1  the state folder; deleting it never costs data
+├── CredentialError          exit 1  a stored credential; the message says what stands in its way
+│   ├── KeyUnavailable               the key that seals it is missing, refused or open to others
+│   ├── CredentialUnreadable         it was sealed by another key, moved, rolled back, cut or altered
+│   └── HostRefused                  a request would take it to a host that it does not name
 └── Interrupted              exit 130  what was fetched is committed; resume
 """
 
@@ -132,6 +137,10 @@ class ErrorInAnswer(AnswerError):
     """A successful status whose body reports a failure (``error_path``)."""
 
 
+class ContractBroken(AnswerError):
+    """A record would change a table whose contract forbids it; nothing of its page is written."""
+
+
 class LoopDetected(SourceError):
     """The same cursor and the same body came twice: going on would never end."""
 
@@ -174,6 +183,22 @@ class ArchiveMissing(DestinationError):
 
 class StateError(HeadraceError):
     """The state folder cannot be used; it may be deleted without losing data."""
+
+
+class CredentialError(HeadraceError):
+    """A stored credential cannot be used."""
+
+
+class KeyUnavailable(CredentialError):
+    """The key that seals credentials is missing, revoked, not reachable, or others may read it."""
+
+
+class CredentialUnreadable(CredentialError):
+    """A stored credential was sealed by another key, moved, rolled back, cut short or altered."""
+
+
+class HostRefused(CredentialError):
+    """A request would take a credential to a host that the credential does not name."""
 
 
 class Interrupted(HeadraceError):

@@ -6,8 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from headrace.core.errors import StateError
-
-VERSION = 1
+from headrace.state import credentials, turns
 
 _TABLES = """
 CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT;
@@ -27,20 +26,26 @@ CREATE TABLE limits (
   name TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, made_at INTEGER NOT NULL, PRIMARY KEY (name, seq)
 ) STRICT, WITHOUT ROWID;
 """
+_STEPS = (_TABLES, credentials.TABLE + turns.TABLE)
+"""What each version of the file added to the one before."""
+VERSION = len(_STEPS)
 
 
 def ensure(connection: sqlite3.Connection, path: Path) -> None:
-    """Create the tables in a new file. Raises StateError for a file of a newer Headrace."""
-    version = _version(connection)
-    if version is None:
+    """Create the tables that a new file, or one of an older Headrace, lacks. Raises StateError for a file of a
+    newer one."""
+    version = _version(connection) or 0
+    if version < VERSION:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            version = _version(connection)
-            if version is None:
-                for statement in _TABLES.split(";"):
-                    connection.execute(statement)
+            version = _version(connection) or 0
+            for statement in ";".join(_STEPS[version:]).split(";"):
+                connection.execute(statement)
+            if version == 0:
                 connection.execute("INSERT INTO schema_version (version) VALUES (?)", (VERSION,))
-                version = VERSION
+            elif version < VERSION:
+                connection.execute("UPDATE schema_version SET version = ?", (VERSION,))
+            version = max(version, VERSION)
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")

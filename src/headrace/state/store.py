@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 from headrace.core.clock import Clock, SystemClock
 from headrace.core.errors import StateError
-from headrace.state import schema
+from headrace.state import schema, turns
 from headrace.state.contract import GONE, STALE_AFTER, Holder, RunEntry
+from headrace.state.credentials import StoredCredentials
 from headrace.state.folder import make_private, state_folder
 from headrace.state.limit import LocalLimit, reserve
 from headrace.state.process import is_alive, start_time, this_host
@@ -54,6 +55,7 @@ class StateStore:
         self._mine: dict[str, RunEntry] = {}
         self._tokens: dict[str, dict[str, Any] | None] = {}
         self._limits: dict[str, SharedLimit] = {}
+        self.credentials = StoredCredentials(self._strictly, lambda work: self._strictly(_durable(work)))
 
     @classmethod
     def open(
@@ -153,6 +155,24 @@ class StateStore:
 
         self._do(work, None)
 
+    def forget_tokens(self, prefix: str) -> None:
+        """Forget every token whose name starts with ``prefix``."""
+        for name in [name for name in self._tokens if name.startswith(prefix)]:
+            self._tokens[name] = None
+        sql = "DELETE FROM tokens WHERE substr(name, 1, ?) = ?"
+        self._do(lambda connection: connection.execute(sql, (len(prefix), prefix)).rowcount, 0)
+
+    def take_turn(self, name: str, owner: str) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            with _transaction(connection):
+                return turns.take(connection, name, owner, self._clock.now())
+
+        return self._do(work, True)
+
+    def end_turn(self, name: str, owner: str) -> None:
+        sql = "DELETE FROM turns WHERE name = ? AND owner = ?"
+        self._do(lambda connection: connection.execute(sql, (name, owner)).rowcount, 0)
+
     def limit(self, name: str) -> SharedLimit:
         with self._lock:
             return self._limits.setdefault(name, SharedLimit(self, name))
@@ -225,6 +245,17 @@ class StateStore:
             self._warned = True
             self._tell(f"{self._path}: {trouble}; this run goes on without it, `status` and `runs` may be behind")
         return default
+
+    def _strictly(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """``work`` on this thread's connection. Raises StateError: for what must not merely seem to be kept."""
+        try:
+            return work(self._connection())
+        except (sqlite3.Error, OSError) as error:
+            self._drop()
+            raise StateError(
+                f"the state file cannot be used: {error}", hint="name another folder: HEADRACE_STATE=/path/to/folder",
+                place=str(self._path),
+            ) from None  # fmt: skip
 
     def _connection(self) -> sqlite3.Connection:
         if self._pid != os.getpid():
@@ -337,6 +368,20 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
+
+
+def _durable(work: Callable[[sqlite3.Connection], T]) -> Callable[[sqlite3.Connection], T]:
+    """``work`` in a transaction that is on the disk when it returns."""
+
+    def done(connection: sqlite3.Connection) -> T:
+        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            with _transaction(connection):
+                return work(connection)
+        finally:
+            connection.execute("PRAGMA synchronous = NORMAL")
+
+    return done
 
 
 def _code(error: Exception) -> int | None:
