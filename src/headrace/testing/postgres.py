@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,10 +47,11 @@ class _Layout:
 
 
 @contextmanager
-def postgres_server(timeout: float = 60.0) -> Iterator[str]:
+def postgres_server(timeout: float = 60.0, settings: Sequence[str] = _FAST) -> Iterator[str]:
     """Run a server on a free loopback port until exit; yields ``postgresql://postgres@127.0.0.1:PORT/postgres``.
 
-    Each call starts a server of its own in a new temporary folder, which is deleted at the end.
+    Each call starts a server of its own in a new temporary folder, which is deleted at the end. ``settings``
+    are ``name=value``; without any it keeps the promises that a new server makes.
     Raises :class:`CannotStart`, also when it does not answer within ``timeout`` seconds.
     """
     folder = Path(tempfile.mkdtemp(prefix="headrace-pg-"))
@@ -58,7 +59,7 @@ def postgres_server(timeout: float = 60.0) -> Iterator[str]:
         layout = _lay_out(folder)
         _initialise(layout)
         port = _free_port()
-        server = _start(layout, port)
+        server = _start(layout, port, settings)
         try:
             _await(layout, server, port, timeout)
             yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
@@ -106,11 +107,11 @@ def _free_port() -> int:
         return port
 
 
-def _start(layout: _Layout, port: int) -> subprocess.Popen[bytes]:
-    settings = [word for setting in _FAST for word in ("-c", setting)]
+def _start(layout: _Layout, port: int, settings: Sequence[str]) -> subprocess.Popen[bytes]:
+    options = [word for setting in settings for word in ("-c", setting)]
     with layout.log.open("wb") as log:
         return subprocess.Popen(
-            [layout.binaries / "postgres", "-D", layout.data, "-h", "127.0.0.1", "-p", str(port), "-k", "", *settings],
+            [layout.binaries / "postgres", "-D", layout.data, "-h", "127.0.0.1", "-p", str(port), "-k", "", *options],
             env=_ENVIRONMENT,
             cwd=layout.work,
             stdin=subprocess.DEVNULL,
