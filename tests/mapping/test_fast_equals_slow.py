@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from headrace.core.contracts import Limits
 from headrace.core.errors import AnswerError
-from headrace.mapping.config import ChangeHash, Column, Condition, Prefer, Table, TableTarget, Transform
+from headrace.mapping.config import ChangeHash, Column, Condition, Contract, Prefer, Table, TableTarget, Transform
 from headrace.mapping.mapper import Mapped, Mapper
 from headrace.mapping.spec import legacy_table
 from headrace.testing.titles import page as titles_page
@@ -84,6 +84,12 @@ conditions = st.one_of(
 )
 
 
+modes = st.sampled_from(["evolve", "freeze", "quarantine"])
+contracts = st.one_of(
+    st.just("evolve"), st.just("evolve"), modes, st.builds(Contract, tables=modes, columns=modes, types=modes)
+)
+
+
 @st.composite
 def tables(draw: st.DrawFn, name: str) -> Table:
     each = draw(st.sampled_from([None, None, None, "a.*", "b.*.*", "*", "a.b.*", "b.*.a", "a.0.*"]))
@@ -104,7 +110,7 @@ def tables(draw: st.DrawFn, name: str) -> Table:
         prefer=[Prefer(column="k")] if key else [],
         write="append" if key and draw(st.booleans()) else None,
         change_hash=draw(st.sampled_from([False, True, ChangeHash(column="hashed", without=["l"])])),
-        contract=draw(st.sampled_from(["evolve", "evolve", "evolve", "freeze", "quarantine"])),
+        contract=draw(contracts),
     )
 
 

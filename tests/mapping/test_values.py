@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headrace.core.contracts import Limits
-from headrace.core.errors import AnswerError, InputError, PipelineFileError
+from headrace.core.errors import ContractBroken, InputError, PipelineFileError
 from headrace.core.tables import Batch
 from headrace.mapping.config import ChangeHash, Column, Condition, Prefer, Table, TableTarget, Transform
 from headrace.mapping.mapper import Mapped, Mapper
@@ -279,9 +279,9 @@ def test_contracts() -> None:
     free = Table(table="t", columns={"v": "v"}, contract="freeze")
     frozen = mapper(free)
     frozen.map(b'[{"v":1}]', page_id=1, fetched_at=0)
-    with pytest.raises(AnswerError, match=r"'v' would widen from int to float") as caught:
+    with pytest.raises(ContractBroken, match=r"'v' would widen from int to float") as caught:
         frozen.map(b'[{"v":1.5}]', page_id=2, fetched_at=0)
-    assert "page 2" in str(caught.value)
+    assert "record 0" in str(caught.value)
     strict = mapper(free.model_copy(update={"contract": "quarantine"}), known={"t": {"v": "int"}})
     done = strict.map(b'[{"v":1},{"v":"x"},{"v":2}]', page_id=1, fetched_at=0)
     assert rows(done.batches[0]) == [{"v": 1}, {"v": 2}]

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Disposition: TypeAlias = Literal["append", "merge", "replace", "sync", "scd2"]
 
+GROUP_ROWS = 10_240
+"""Rows that make a group large enough to be committed before its time. DuckDB writes its row groups of just this size
+straight into the file: less than one goes through its log and through memory, and costs three times as much."""
 PAGE, RECORD = "_page", "_record"
 """Provenance of a row: the page's :func:`page_id` and the record's index in it (from 0)."""
 
@@ -56,6 +59,10 @@ class TableSpec:
     removed_share: float = 0.2
     """A larger share of a scope missing at once is held back for a person to confirm."""
 
+    when_absent: Literal["create", "refuse", "withhold"] = "create"
+    """What a table that does not exist yet gets: it is made, the run is refused, or all of its records are
+    rejected (only ``<name>_rejected`` is made)."""
+
     @property
     def provenance(self) -> bool:
         return not self.membership
@@ -89,6 +96,15 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Packed:
+    """A body as the archive stores it, compressed as its page says; size (bytes) and SHA-256 (hex) of what it was."""
+
+    data: bytes
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class RawPage:
     """The archive's row: an answer byte for byte (after ``Content-Encoding``), with secrets masked."""
 
@@ -104,8 +120,11 @@ class RawPage:
     headers: str
     """Allow-listed headers as JSON text."""
     body: bytes
+    """Empty where ``packed`` stands for it."""
     masked: int = 0
     compression: Literal["zstd", "none"] = "zstd"
+    packed: Packed | None = None
+    """On its way to the archive a body may be packed already. A page that is read has its body."""
 
 
 Cursor: TypeAlias = Any  # plain JSON: str | int | list | dict | None; None from next() is the end

@@ -252,7 +252,7 @@ class _Step:
             ctx.emit(events.Suspicion(ctx.run_id, plan.step, seen, remedy))
         if status == "done":
             # An incremental crawl sees only what is new: absence means nothing there.
-            tables = tuple(spec.name for spec in self._mapper.specs)
+            tables = tuple(spec.name for spec in self._mapper.specs if spec.name not in self._mapper.withheld)
             finish = Finish(plan.step, ctx.scope, plan.incremental is None, tables, ctx.clock.now())
             memo = {"mark": self._mark, "rows": dict(writer.rows), "at": finish.at}
             at = Checkpoint(key, writer.pages, None, True, ctx.clock.random_bytes(8).hex(), self._seen, memo)

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from headrace.core.errors import TooManyRejected
+from headrace.core.errors import ContractBroken, TooManyRejected
 from headrace.core.events import BatchCommitted, RecordsRejected, SchemaChanged
 from headrace.core.http import Response
-from headrace.core.tables import Advance, Checkpoint, Group, RawPage, Receipt, Rejected, SliceState, StreamKey
+from headrace.core.tables import GROUP_ROWS, Advance, Checkpoint, Group, RawPage, Receipt, Rejected, SliceState, StreamKey
 from headrace.crawl.channel import Channel
 from headrace.crawl.context import RunContext
 from headrace.crawl.fetch import Fetched
@@ -20,7 +20,6 @@ from headrace.crawl.plan import CrawlPlan
 from headrace.crawl.variables import PageLookup
 from headrace.mapping.mapper import Mapped, Mapper
 
-GROUP_ROWS = 10_000
 COMMIT_SHARE = 0.2
 """Commits may take this share of the time; dearer ones are made less often."""
 LONGEST_INTERVAL = 30.0
@@ -88,6 +87,8 @@ class Writer:
         self._plan, self._ctx, self._mapper, self._lookup, self._channel = plan, ctx, mapper, lookup, channel
         self._slices = slices
         self._ready: deque[tuple[Item, Mapped | None]] = deque()
+        self._refused: ContractBroken | None = None
+        """What ends the step once the pages before it are committed."""
         self._last_seconds = 0.0
         self._last_end = ctx.clock.monotonic()
 
@@ -106,12 +107,14 @@ class Writer:
                     if committing is None and pending.items and self._due(pending):
                         committing = asyncio.create_task(self._commit(pending))
                         pending = self._new()
-                    elif self._channel.drained and not self._ready and not pending.items:
+                    elif (self._channel.drained or self._refused) and not self._ready and not pending.items:
                         break
                     else:
                         await self._rest(pending, committing)
                 if committing is not None:
                     await committing
+                if self._refused is not None:
+                    raise self._refused
             finally:
                 if committing is not None and not committing.done():
                     await asyncio.wait({committing})
@@ -123,21 +126,31 @@ class Writer:
         """Map what is there on a thread of its own; at most about one group ahead of the commits."""
         items: list[Item] = []
         rows = sum(mapped.count for _, mapped in self._ready if mapped is not None)
-        while rows < GROUP_ROWS and (item := self._channel.take()) is not None:
+        while self._refused is None and rows < GROUP_ROWS and (item := self._channel.take()) is not None:
             items.append(item)
             rows += item.count if isinstance(item, Fetched) else 0
         pages = [item for item in items if isinstance(item, Fetched)]
         mapped: Iterator[Mapped] = iter(())
         if pages:
             mapped = iter(await asyncio.get_running_loop().run_in_executor(thread, self._map, pages))
-        self._ready.extend((item, next(mapped) if isinstance(item, Fetched) else None) for item in items)
+        for item in items:
+            made = next(mapped, None) if isinstance(item, Fetched) else None
+            if made is None and isinstance(item, Fetched):
+                break  # refused: what came behind it was not mapped either
+            self._ready.append((item, made))
 
     def _map(self, pages: list[Fetched]) -> list[Mapped]:
         found = []
         for page in pages:
             state = self._slices.get(page.at.key.slice)
             self._lookup.slice = state.params if state is not None else {}
-            found.append(self._mapper.map(page.records, page_id=page.page_id, fetched_at=page.stamp))
+            try:
+                found.append(self._mapper.map(page.records, page_id=page.page_id, fetched_at=page.stamp))
+            except ContractBroken as error:
+                place = f"step {self._plan.step}" + (f", slice {page.at.key.slice}" if page.at.key.slice else "")
+                error.place = f"{place}, page {page.at.page_number}"
+                self._refused = error
+                break
         return found
 
     def _fill(self, pending: _Pending) -> None:
@@ -150,7 +163,7 @@ class Writer:
             pending.add(item, mapped)
 
     def _due(self, pending: _Pending) -> bool:
-        if pending.closed or self._channel.drained or self._channel.starved or self._ctx.stop.is_set():
+        if pending.closed or self._refused or self._channel.drained or self._channel.starved or self._ctx.stop.is_set():
             return True
         return self._wait_for(pending) <= 0
 
@@ -165,7 +178,7 @@ class Writer:
     async def _rest(self, pending: _Pending, committing: asyncio.Task[None] | None) -> None:
         """Wait for a page, for the running commit, or until the group is due."""
         waiting: set[asyncio.Task[None]] = set()
-        if not pending.closed and not self._channel.drained:
+        if not pending.closed and not self._channel.drained and self._refused is None:
             within = None if committing is not None or not pending.items else max(0.0, self._wait_for(pending))
             waiting.add(asyncio.create_task(self._channel.arrival(within)))
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from headrace.core.errors import UsageError
 from headrace.core.tables import SchemaChange
 from headrace.core.types import ColumnType, widen
 from headrace.destinations._connection import Connection
@@ -63,6 +64,14 @@ class Tables:
         declared: dict[str, ColumnType] = {n: t or "untyped" for n, t in spec.columns.items() if n not in spec.hidden}
         declared = _keyed(layout, declared | unstaged_columns(layout))
         physical = db.physical(layout.name)
+        if not physical and spec.when_absent != "create":
+            if spec.when_absent == "refuse":
+                raise UsageError(
+                    f"table {spec.name!r} does not exist, and its contract (tables: freeze) lets no run make it",
+                    hint="make the table, or run once with contract: {tables: evolve}",
+                )
+            self._create_rejected(layout)
+            return
         if not physical:
             db.do("schema_forget", (layout.name,))
             have = declared
@@ -85,11 +94,15 @@ class Tables:
         if layout.has_seen:
             columns = ", ".join(f"{quote(seen_column(k))} {db.sql_type(have.get(k, 'string'))}" for k in spec.key)
             db.do("create_seen", seen=quote(layout.seen), key_columns=columns, keys=layout.seen_keys)
-        db.do("create_rejected", table=quote(layout.rejected), text=db.sql_type("string"), int=db.sql_type("bigint"),
-              binary=db.sql_type("binary"), time=db.sql_type("timestamp"))  # fmt: skip
+        self._create_rejected(layout)
         if layout.has_views and list(db.physical(layout.current)) != self._view_columns(layout, have):
             self.drop_views(layout)
             self.create_views(layout, have)
+
+    def _create_rejected(self, layout: Layout) -> None:
+        db = self.db
+        db.do("create_rejected", table=quote(layout.rejected), text=db.sql_type("string"), int=db.sql_type("bigint"),
+              binary=db.sql_type("binary"), time=db.sql_type("timestamp"))  # fmt: skip
 
     def evolve(
         self, layout: Layout, have: dict[str, ColumnType], want: Mapping[str, ColumnType], run_id: str, page_id: int

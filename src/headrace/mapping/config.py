@@ -81,6 +81,21 @@ class RemovalRule(Model):
     """More than this share of a scope gone at once is held back for confirmation."""
 
 
+ContractMode = Literal["evolve", "freeze", "quarantine"]
+
+
+class Contract(Model):
+    """What answers may change about a table: taken in (``evolve``), an error (``freeze``), or only the record is
+    rejected (``quarantine``)."""
+
+    tables: ContractMode = "evolve"
+    """The table does not exist: it is made, the run is refused, or all its records are rejected."""
+    columns: ContractMode = "evolve"
+    """A record brings a column that the table lacks; only tables without ``columns`` get new ones."""
+    types: ContractMode = "evolve"
+    """A value does not fit its column, which would have to widen."""
+
+
 class Table(Model):
     """One extracted table."""
 
@@ -108,8 +123,9 @@ class Table(Model):
     """sync: name of the staging table."""
     removals: bool | RemovalRule = True
     """Track membership (keyed merge tables)."""
-    contract: Literal["evolve", "freeze", "quarantine"] = "evolve"
-    """What a new column or a wider type does: is taken in, fails the run, or rejects the record."""
+    contract: ContractMode | Contract = "evolve"
+    """What a new column or a wider type does: is taken in, fails the run, or rejects the record. One word is for
+    both; a mapping tells them apart, and says what a table that does not exist yet does."""
 
     @model_validator(mode="before")
     @classmethod
@@ -121,6 +137,13 @@ class Table(Model):
     @property
     def disposition(self) -> Disposition:
         return self.write or ("merge" if self.key else "append")
+
+    @property
+    def contracted(self) -> Contract:
+        """The contract, spelled out: one word lets the declared table itself be made."""
+        if isinstance(self.contract, Contract):
+            return self.contract
+        return Contract(columns=self.contract, types=self.contract)
 
     @model_validator(mode="after")
     def _consistent(self) -> Table:

@@ -56,16 +56,18 @@ class Mapper:
         self._lookup = lookup
         self._plans = [table_plan(t, spec, fold, limits) for t, spec in zip(tables, self.specs, strict=True)]
         self._states = [table_state(p, known.get(p.spec.name, {}), fold, limits) for p in self._plans]
+        self.withheld = frozenset(p.spec.name for p, s in zip(self._plans, self._states, strict=True) if s.withheld)
+        """Tables that do not exist and that no answer may make: all of their records are rejected."""
         where = [[parse(path) for path in plan.where] for plan in self._plans]
         self._compiled = Compiled(self._plans, where, limits)
         self._reported = [dict(known.get(p.spec.name, {})) for p in self._plans]
 
     def map(self, records: bytes, *, page_id: int, fetched_at: int) -> Mapped:
         """The batches of one page. ``records`` is the text of a JSON array; ``fetched_at`` is in
-        microseconds since 1970. Raises AnswerError under ``contract: freeze``."""
+        microseconds since 1970. Raises ContractBroken under ``contract: freeze``; nothing is taken in then."""
         page = [self._page(plan, page_id, fetched_at) for plan in self._plans]
         held = Records(records)
-        read = self._compiled.read(held, self._states, page)
+        read = None if self.withheld else self._compiled.read(held, self._states, page)
         results, count = read if read is not None else self._reference(held, page)
         batches: list[Batch] = []
         rejected: list[Rejected] = []

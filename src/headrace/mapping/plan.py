@@ -13,7 +13,7 @@ from headrace.core.templates import names
 from headrace.core.types import ColumnType, widen
 from headrace.mapping.cells import Cell, Unfit, from_python
 from headrace.mapping.coerce import check, declare
-from headrace.mapping.config import ChangeHash, Column, Prefer, Table
+from headrace.mapping.config import ChangeHash, Column, Contract, Prefer, Table
 from headrace.mapping.functions import FUNCTIONS
 from headrace.mapping.naming import ENGINE, Names
 from headrace.mapping.spec import RowForm, declared_columns
@@ -72,7 +72,7 @@ class TablePlan:
     """Declared and hidden columns."""
     where: Mapping[str, Any]
     prefer: tuple[Prefer, ...]
-    contract: str
+    contract: Contract
     hashed: bool
     hash_without: frozenset[str]
     takes_scalars: bool
@@ -89,12 +89,14 @@ class TableState:
     """Every column of the batches by its type so far."""
     established: bool
     """Rows were stored before: under ``freeze`` and ``quarantine`` no column may be added any more."""
+    withheld: bool
+    """The table does not exist, and its contract does not let it be made: every record is rejected."""
     names: Names
     fields: dict[str, str] = field(default_factory=dict)
     """Open-ended tables: field to column, of the fields that are columns."""
 
     def copy(self) -> TableState:
-        return TableState(dict(self.types), self.established, self.names.copy(), dict(self.fields))
+        return TableState(dict(self.types), self.established, self.withheld, self.names.copy(), dict(self.fields))
 
     def changed(self, column: str, found: ColumnType) -> ColumnType:
         return widen(self.types.get(column, "untyped"), found)
@@ -114,7 +116,7 @@ def table_plan(table: Table, spec: TableSpec, fold: Callable[[str], str], limits
         columns=tuple(columns),
         where=table.where,
         prefer=tuple(rule.model_copy(update={"column": fold(rule.column)}) for rule in table.prefer),
-        contract=table.contract,
+        contract=table.contracted,
         hashed=bool(table.change_hash) or table.disposition == "scd2",
         hash_without=frozenset({*map(fold, change.without), *([spec.hash_column] if spec.hash_column else [])}),
         takes_scalars=table.columns is not None
@@ -162,7 +164,8 @@ def table_state(
     established = spec.open_ended and any(
         column != "untyped" and name not in spec.columns and name not in reserved for name, column in known.items()
     )
-    return TableState(types, established, Names(fold, reserved, frozenset(known), limits.max_name))
+    withheld = spec.when_absent == "withhold" and not known
+    return TableState(types, established, withheld, Names(fold, reserved, frozenset(known), limits.max_name))
 
 
 def uses_variables(value: Any) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headrace.core.contracts import Limits
-from headrace.core.errors import AnswerError
+from headrace.core.errors import ContractBroken
 from headrace.core.paths import Path
 from headrace.core.types import ColumnType, widen
 from headrace.mapping.arrow import array
@@ -55,7 +55,7 @@ def read(
 ) -> tuple[Columns, Rejections]:
     """The rows of ``records`` (index, text); brings the types of ``state`` up to date.
 
-    A row that cannot be stored is left out alone. Raises AnswerError under ``contract: freeze``.
+    A row that cannot be stored is left out alone. Raises ContractBroken under ``contract: freeze``.
     """
     rows: list[dict[str, Cell]] = []
     places: list[int] = []
@@ -71,7 +71,9 @@ def read(
             try:
                 if _passes(element, page):
                     row = _row(plan, state, element, page)
-                    _evolve(plan, state, row, page)
+                    if state.withheld:
+                        raise Unfit(f"table {plan.spec.name!r} does not exist, and its contract for tables is quarantine")
+                    _evolve(plan, state, row, index)
                     rows.append(row)
                     places.append(index)
             except Unfit as unfit:
@@ -136,7 +138,7 @@ def _origin(column: ColumnPlan, element: Element) -> Cell:
     return None
 
 
-def _evolve(plan: TablePlan, state: TableState, row: Mapping[str, Cell], page: Page) -> None:
+def _evolve(plan: TablePlan, state: TableState, row: Mapping[str, Cell], record: int) -> None:
     """Take the row's types into the state, or none of them."""
     declared = {column.name: column.declared for column in plan.columns}
     fresh: dict[str, ColumnType] = {}
@@ -146,8 +148,7 @@ def _evolve(plan: TablePlan, state: TableState, row: Mapping[str, Cell], page: P
         after = widen(before or "untyped", found)
         if after == before:
             continue
-        if plan.contract != "evolve":
-            _refuse(plan, state, name, before, after, cell, page)
+        _hold_to_contract(plan, state, name, before, after, cell, record)
         fresh[name] = after
     state.types.update(fresh)
     if plan.spec.open_ended:
@@ -157,17 +158,20 @@ def _evolve(plan: TablePlan, state: TableState, row: Mapping[str, Cell], page: P
                 state.fields[original] = column
 
 
-def _refuse(
-    plan: TablePlan, state: TableState, name: str, before: ColumnType | None, after: ColumnType, cell: Cell, page: Page
+def _hold_to_contract(
+    plan: TablePlan, state: TableState, name: str, before: ColumnType | None, after: ColumnType, cell: Cell, record: int
 ) -> None:
-    if before == "untyped" or (before is None and not state.established):
+    """Refuse a change that the contract forbids: a first type is none, nor is a column of the first rows."""
+    what = "columns" if before is None else "types"
+    mode = plan.contract.columns if before is None else plan.contract.types
+    if mode == "evolve" or before == "untyped" or (before is None and not state.established):
         return
     change = f"would widen from {before} to {after}" if before else f"is new ({after})"
     reason = f"column {name!r} {change} for {shown(cell)}"
-    if plan.contract == "quarantine":
-        raise Unfit(f"{reason}; the table's contract is quarantine", name)
-    raise AnswerError(
-        f"table {plan.spec.name!r}, page {page.page_id}: {reason}, which its contract forbids",
-        hint=f"declare the column (columns: {{{name}: ...}}), or set contract: evolve or quarantine",
-        place=plan.spec.name,
+    if mode == "quarantine":
+        raise Unfit(f"{reason}; the table's contract for {what} is quarantine", name)
+    raise ContractBroken(
+        f"table {plan.spec.name!r}, record {record}: {reason}, which its contract ({what}: freeze) forbids",
+        hint=f"let it in: declare {name!r} under columns with its type, or set contract: {{{what}: evolve}}; keep such records "
+        f"out: contract: {{{what}: quarantine}}. Then run again with --adopt; the page is written by neither yet",
     )

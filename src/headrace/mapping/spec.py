@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,7 +12,7 @@ from headrace.core.errors import PipelineFileError
 from headrace.core.paths import Up, parse
 from headrace.core.tables import TableSpec
 from headrace.core.types import ColumnType
-from headrace.mapping.config import ChangeHash, Column, RemovalRule, Table, TableTarget, Transform
+from headrace.mapping.config import ChangeHash, Column, ContractMode, RemovalRule, Table, TableTarget, Transform
 from headrace.mapping.naming import ENGINE, check_folds
 
 
@@ -125,7 +125,13 @@ def _spec(table: Table, fold: Callable[[str], str], problems: list[str]) -> Tabl
         membership=bool(table.key) and watched,
         removed_after=rule.after_missing or 1,
         removed_share=rule.max_share,
+        when_absent=_WHEN_ABSENT[table.contracted.tables],
     )
+
+
+_WHEN_ABSENT: Mapping[ContractMode, Literal["create", "refuse", "withhold"]] = {
+    "evolve": "create", "freeze": "refuse", "quarantine": "withhold",
+}  # fmt: skip
 
 
 def _path_problems(table: Table, columns: Mapping[str, Column]) -> list[str]:

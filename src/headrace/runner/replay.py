@@ -7,31 +7,31 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 from headrace.core import events
 from headrace.core.contracts import Capabilities, Session
-from headrace.core.errors import AnswerError, ArchiveMissing, InputError, NotSupported
+from headrace.core.errors import AnswerError, ArchiveMissing, ContractBroken, InputError, NotSupported
 from headrace.core.events import EventSink
 from headrace.core.http import Response
 from headrace.core.suggest import did_you_mean
-from headrace.core.tables import Batch, Finish, Group, RawPage, RunRecord, StreamKey
+from headrace.core.tables import GROUP_ROWS, Batch, Finish, Group, RawPage, RunRecord, StreamKey, TableSpec
 from headrace.core.templates import Lookup
 from headrace.core.types import ColumnType
 from headrace.crawl.extract import FINISHED, table_rules
-from headrace.crawl.plan import CrawlPlan
+from headrace.crawl.plan import BYTES_ON_THE_WAY, CrawlPlan
 from headrace.crawl.variables import PageLookup
 from headrace.destinations import from_url
+from headrace.mapping.config import Table
 from headrace.mapping.mapper import Mapped, Mapper
 from headrace.pipeline.load import DEFAULT_DESTINATION, draft, from_resolved
 from headrace.pipeline.model import Pipeline
 from headrace.pipeline.variables import Variables
+from headrace.runner.difference import TableDifference, compare
 from headrace.runner.sinks import Fanout
 from headrace.sources.decode import by_content_type
 from headrace.steps.generic._plan import make_plan
 from headrace.steps.generic.api_extractor import ApiExtractor
-
-GROUP_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,40 @@ class ReplayResult:
     """Rows by table before and after."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReplayPlan:
+    """What a replay would do: how each table would differ from what it holds now. Nothing was written."""
+
+    tables: Sequence[TableDifference]
+    pages: int
+    runs: Sequence[str]
+    left: Sequence[str] = ()
+    """Tables that earlier runs filled and the mapping does not name: they would stay as they are."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything would be another than it is."""
+        return any(table.differs for table in self.tables)
+
+
+@overload
+def replay(
+    what: str, *, pipeline_file: str | Path | None = ..., destination: str | None = ...,
+    sinks: Sequence[EventSink] = ..., plan: Literal[False] = ...,
+) -> ReplayResult: ...  # fmt: skip
+@overload
+def replay(
+    what: str, *, pipeline_file: str | Path | None = ..., destination: str | None = ...,
+    sinks: Sequence[EventSink] = ..., plan: Literal[True],
+) -> ReplayPlan: ...  # fmt: skip
 def replay(
     what: str,
     *,
     pipeline_file: str | Path | None = None,
     destination: str | None = None,
     sinks: Sequence[EventSink] = (),
-) -> ReplayResult:
+    plan: bool = False,
+) -> ReplayResult | ReplayPlan:
     """Rebuild the tables of ``what`` from the archive, without one request, and exchange them at once.
 
     ``what`` is a built-in pipeline, a pipeline file, the id of a pipeline or run in the destination, or a
@@ -61,14 +88,18 @@ def replay(
     that of the latest run. A run id rebuilds only tables that this run alone filled, and those that append
     or replace. Raises ArchiveMissing where raw pages were purged or never kept, InputError for an unknown
     name; the old tables stay as they are then.
+
+    ``plan`` rebuilds them in a scratch database instead, and gives the difference to what the tables hold now. The
+    destination is opened for reading only.
     """
     file = pipeline_file or (what if _is_source(what) else None)
     loaded = draft(file) if file is not None else None
     url = destination or _destination(loaded.pipeline if loaded else None)
     target = from_url(url)
-    with target.open() as session:
+    with target.open(read_only=plan) as session:
         found = _find(what, loaded.pipeline if loaded else None, session, url)
-        return _Replay(found, session, target.capabilities(), Fanout(sinks)).run()
+        work = _Replay(found, session, target.capabilities(), Fanout(() if plan else sinks))
+        return work.plan() if plan else work.run()
 
 
 def _is_source(what: str) -> bool:
@@ -143,19 +174,15 @@ class _Replay:
         self._rows: Counter[str] = Counter()
         self._pages = self._rejected = 0
         self._types: dict[str, Mapping[str, ColumnType]] = {}
+        self._held: dict[str, Mapping[str, ColumnType]] = {}
+        """Tables under a contract: the columns that they have are what their records are held to, so that what was
+        stored is stored again and what was rejected is rejected again, whatever order the pages come in."""
 
     def run(self) -> ReplayResult:
-        steps = [(e.step, e.config) for e in self._found.pipeline.steps if isinstance(e.config, ApiExtractor)]
-        first = [self._plan(config, step, self._found.runs[-1]) for step, config in steps]
-        mappers = [self._mapper(plan, PageLookup(self._lookup(self._found.runs[-1]))) for plan in first]
-        specs = [s for plan, mapper in zip(first, mappers, strict=True) for s in table_rules(plan, mapper)]
+        specs = self._specs()
         before = {spec.name: self._count(spec.name) for spec in specs}
         with self._session.rebuild(specs) as inner:
-            for run in self._found.runs:
-                for step, config in steps:
-                    plan = self._plan(config, step, run)
-                    lookup = PageLookup(self._lookup(run))
-                    self._replay(run, plan, lookup, self._mapper(plan, lookup), inner)
+            self._fill(inner)
         after = {spec.name: self._count(spec.name) for spec in specs}
         return ReplayResult(
             tables=after,
@@ -164,6 +191,55 @@ class _Replay:
             rejected=self._rejected,
             differences={name: {"before": before[name], "after": after[name]} for name in after},
         )
+
+    def plan(self) -> ReplayPlan:
+        specs = self._specs()
+        with self._session.rehearse([spec.name for spec in specs]) as scratch:
+            with scratch.rebuild(specs) as inner:
+                self._fill(inner)
+            max_name = self._capabilities.limits.max_name
+            tables = [compare(spec, self._session, scratch, max_name) for spec in specs]
+        made = {spec.name for spec in specs}
+        filled = {self._capabilities.fold(t) for run in self._found.runs for t in _tables(from_resolved(run.resolved))}
+        left = sorted(filled - made) if self._found.tables is None else []
+        return ReplayPlan(tables, self._pages, [run.run_id for run in self._found.runs], left)
+
+    def _specs(self) -> list[TableSpec]:
+        """The tables as the mapping has them now."""
+        steps, last = self._steps(), self._found.runs[-1]
+        plans = [self._plan(config, step, last) for step, config in steps]
+        mappers = [self._mapper(plan, PageLookup(self._lookup(last))) for plan in plans]
+        specs = [s for plan, mapper in zip(plans, mappers, strict=True) for s in table_rules(plan, mapper)]
+        self._hold(plans, specs)
+        return specs
+
+    def _steps(self) -> list[tuple[str, ApiExtractor]]:
+        return [(e.step, e.config) for e in self._found.pipeline.steps if isinstance(e.config, ApiExtractor)]
+
+    def _fill(self, inner: Session) -> None:
+        """Every kept page of every run, in order."""
+        for run in self._found.runs:
+            for step, config in self._steps():
+                plan = self._plan(config, step, run)
+                lookup = PageLookup(self._lookup(run))
+                self._replay(run, plan, lookup, self._mapper(plan, lookup), inner)
+
+    def _hold(self, plans: Sequence[CrawlPlan], specs: Sequence[TableSpec]) -> None:
+        tables = [table for plan in plans for table in plan.tables]
+        for table, spec in zip(tables, specs, strict=True):
+            if (table.contracted.columns, table.contracted.types) != ("evolve", "evolve"):
+                have = self._session.columns(spec.name)
+                self._held[spec.name] = {name: type for name, type in have.items() if spec.columns.get(name) is None}
+        self._types = dict(self._held)
+
+    def _kept(self, table: Table) -> Table | None:
+        """The table as it is rebuilt; ``None`` where its contract keeps it from being made."""
+        if self._found.tables is not None and table.table not in self._found.tables:
+            return None
+        contract = table.contracted
+        if contract.tables == "quarantine" and not self._session.columns(self._capabilities.fold(table.table)):
+            return None
+        return table.model_copy(update={"contract": contract.model_copy(update={"tables": "evolve"})})
 
     def _lookup(self, run: RunRecord) -> Lookup:
         environment = run.resolved.get("environment")
@@ -176,8 +252,7 @@ class _Replay:
             raise ArchiveMissing(
                 "this step keeps no archive (raw: false)", place=f"step {step}", hint="fetch again with the archive on"
             )
-        tables = [t for t in plan.tables if self._found.tables is None or t.table in self._found.tables]
-        return replace(plan, tables=tables)
+        return replace(plan, tables=[kept for table in plan.tables if (kept := self._kept(table)) is not None])
 
     def _mapper(self, plan: CrawlPlan, lookup: PageLookup) -> Mapper:
         limits, fold = self._capabilities.limits, self._capabilities.fold
@@ -193,16 +268,21 @@ class _Replay:
         assert plan.raw_table is not None
         slices = _Slices(self._session, run.run_id, plan.step)
         group: list[Mapped] = []
-        rows = 0
+        rows = size = 0
         for page in self._pages_of(run, plan):
             lookup.slice = slices.params(page.slice)
-            mapped = mapper.map(_records(page, plan), page_id=page.page_id, fetched_at=page.fetched_at)
+            try:
+                mapped = mapper.map(_records(page, plan), page_id=page.page_id, fetched_at=page.fetched_at)
+            except ContractBroken as error:
+                error.place = f"run {page.run_id}, step {page.step}, page {page.page_number}"
+                raise
             self._pages += 1
-            if group and (mapped.changes or rows >= GROUP_ROWS):
+            if group and (mapped.changes or rows >= GROUP_ROWS or size >= BYTES_ON_THE_WAY):
                 self._commit(run, group, inner)
-                group, rows = [], 0
+                group, rows, size = [], 0, 0
             group.append(mapped)
             rows += mapped.count
+            size += sum(batch.rows.nbytes for batch in mapped.batches) + sum(len(each.raw) for each in mapped.rejected)
         if group:
             self._commit(run, group, inner)
         finished = self._session.checkpoint(StreamKey(run.run_id, plan.step, FINISHED))
@@ -211,9 +291,8 @@ class _Replay:
             at = int(finished.memo.get("at") or run.finished_at or run.started_at)
             finish = Finish(plan.step, run.scope, plan.incremental is None, tables, at)
             inner.commit(Group(run_id=run.run_id, scope=run.scope, finish=finish))
-        self._types = {spec.name: inner.columns(spec.name) for spec in mapper.specs} | {
-            name: types for name, types in self._types.items() if name not in {s.name for s in mapper.specs}
-        }
+        for spec in mapper.specs:
+            self._types[spec.name] = {**inner.columns(spec.name), **self._held.get(spec.name, {})}
 
     def _pages_of(self, run: RunRecord, plan: CrawlPlan) -> Iterator[RawPage]:
         assert plan.raw_table is not None
