@@ -72,7 +72,9 @@ def read(
                 if _passes(element, page):
                     row = _row(plan, state, element, page)
                     if state.withheld:
-                        raise Unfit(f"table {plan.spec.name!r} does not exist, and its contract for tables is quarantine")
+                        raise Unfit(
+                            f"table {plan.spec.name!r} does not exist, and its contract for tables is quarantine"
+                        )
                     _evolve(plan, state, row, index)
                     rows.append(row)
                     places.append(index)
@@ -172,6 +174,6 @@ def _hold_to_contract(
         raise Unfit(f"{reason}; the table's contract for {what} is quarantine", name)
     raise ContractBroken(
         f"table {plan.spec.name!r}, record {record}: {reason}, which its contract ({what}: freeze) forbids",
-        hint=f"let it in: declare {name!r} under columns with its type, or set contract: {{{what}: evolve}}; keep such records "
-        f"out: contract: {{{what}: quarantine}}. Then run again with --adopt; the page is written by neither yet",
+        hint=f"contract: {{{what}: evolve}} lets it in, {{{what}: quarantine}} keeps such records aside, and columns with their "
+        "types say what is stored: change the file and run it again under this --run-id with --adopt",
     )
