@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: setup demo test lint crash simulate bench docs schema clean
+.PHONY: setup demo test lint crash simulate fuzz bench docs schema clean
 
 .venv/.dev: pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "python3 >= 3.11 with venv is needed (Debian: apt install python3-venv)"; exit 1; }
@@ -39,6 +39,10 @@ crash: .venv/.dev  ## real SIGKILLs at random instants and at every commit point
 
 simulate: .venv/.dev  ## seeded simulated crashes; a violation names its seed: python -m headrace.testing.simulate --seed S
 	@$(BIN)/python -m headrace.testing.simulate --seeds $(or $(SEEDS),15000)
+
+fuzz: .venv/.dev  ## coverage-guided, over pipeline files and every decoder: make fuzz SECONDS=600
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(or $(and $(UV),$(UV) pip install --quiet --python $(BIN)/python),$(BIN)/python -m pip install --quiet) 'atheris>=3'
+	@$(BIN)/python -m headrace.testing.fuzz --seconds $(or $(SECONDS),60)
 
 docs: .venv/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site

@@ -15,6 +15,7 @@ from headrace.core.clock import Clock
 from headrace.core.errors import InputError, RequestFailed
 from headrace.core.http import Pairs, Request, Response, origin
 from headrace.sources.inflate import MAX_BODY, accepted_encodings, cut_short, inflate, too_large
+from headrace.sources.origins import check_host
 from headrace.sources.retry import NotSent
 from headrace.sources.throttle import leaves
 
@@ -73,6 +74,8 @@ class AiohttpTransport:
 
         url = request.full_url
         target = self._target(url)
+        if target != url:
+            check_host(target, request.only_to, instead_of=url)
         headers, body = self._wire(request)
         if target != url and not any(name.lower() == "host" for name, _ in request.headers):
             headers.append(("Host", urlsplit(url).netloc))
@@ -240,6 +243,8 @@ def _check_json_end(body: bytes, headers: Pairs) -> None:
 
     try:
         msgspec.json.decode(body, type=msgspec.Raw)
+    except RecursionError:
+        return  # the decoder says what is wrong with it
     except msgspec.DecodeError as error:
         if "truncated" in str(error):
             raise cut_short("the connection closed in the middle of its JSON") from None

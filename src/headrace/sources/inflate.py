@@ -6,6 +6,7 @@ that closes to mark the end, gives no error there. Here every format must reach 
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import Any
 
@@ -14,6 +15,8 @@ from headrace.core.errors import DecodeError, RequestFailed
 MAX_BODY = 256 * 1024 * 1024
 """Bytes of a plain body that are taken by default."""
 
+_FIRST_PIECE, _LARGEST_PIECE = 4096, 65536
+_PADDING = re.compile(rb"\0*+")  # members may be padded with zeros
 _ZSTD_PIECE = 1024  # its decompressor has no output bound: small pieces keep the overshoot to some MB
 
 
@@ -48,67 +51,88 @@ def cut_short(what: str) -> RequestFailed:
 def too_large(max_bytes: int) -> DecodeError:
     return DecodeError(
         f"the answer is larger than {max_bytes:,} bytes",
-        hint="ask for smaller pages (the page size parameter of the API)",
+        hint="ask for smaller pages: set limit under pagination, or the API's own page size under params",
     )
+
+
+class _Plain:
+    """What came out so far. Raises DecodeError when it grows beyond ``max_bytes``."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = self.left = max_bytes
+        self.parts: list[bytes] = []
+
+    def add(self, part: bytes) -> None:
+        self.left -= len(part)
+        if self.left < 0:
+            raise too_large(self.max_bytes)
+        if part:
+            self.parts.append(part)
+
+    def whole(self) -> bytes:
+        return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
 
 
 def _gzip(body: bytes, max_bytes: int) -> bytes:
     if body[:2] != b"\x1f\x8b"[: len(body)]:
         raise DecodeError("the answer says Content-Encoding: gzip, but its body is not gzip")
-    parts: list[bytes] = []
-    left = max_bytes
-    while body:
-        part, body = _zlib_stream(body, 31, left, "gzip")
-        parts.append(part)
-        left -= len(part)
-        body = body.lstrip(b"\0")  # members may be padded with zeros
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    plain = _Plain(max_bytes)
+    at = 0
+    while at < len(body):
+        at = _zlib_stream(body, at, 31, plain, "gzip")
+        padding = _PADDING.match(body, at)
+        at = padding.end() if padding else at
+    return plain.whole()
 
 
 def _deflate(body: bytes, max_bytes: int) -> bytes:
     # The standard says zlib; many servers send the bare stream, so the header decides.
     has_header = len(body) >= 2 and body[0] & 0x0F == 8 and (body[0] << 8 | body[1]) % 31 == 0
-    plain, rest = _zlib_stream(body, 15 if has_header else -15, max_bytes, "deflate")
-    if rest:
-        raise DecodeError(f"the answer has {len(rest)} bytes after the end of its deflate stream")
-    return plain
+    plain = _Plain(max_bytes)
+    end = _zlib_stream(body, 0, 15 if has_header else -15, plain, "deflate")
+    if end < len(body):
+        raise DecodeError(f"the answer has {len(body) - end} bytes after the end of its deflate stream")
+    return plain.whole()
 
 
-def _zlib_stream(body: bytes, wbits: int, max_bytes: int, name: str) -> tuple[bytes, bytes]:
+def _zlib_stream(body: bytes, at: int, wbits: int, plain: _Plain, name: str) -> int:
+    """Unpack the stream that begins at ``at``; returns where it ends.
+
+    Fed in pieces that grow: what lies behind a stream's end is copied, and a body may be many thousand streams.
+    """
     stream = zlib.decompressobj(wbits)
-    try:
-        plain = stream.decompress(body, max_bytes + 1)
-    except zlib.error as error:
-        raise RequestFailed(f"the answer's {name} body is damaged: {error}") from None
-    if len(plain) > max_bytes:
-        raise too_large(max_bytes)
-    if not stream.eof:
-        raise cut_short(f"its {name} body ends early")
-    return plain, stream.unused_data
+    piece = _FIRST_PIECE
+    while not stream.eof:
+        if at >= len(body):
+            raise cut_short(f"its {name} body ends early")
+        fed = memoryview(body)[at : at + piece]
+        try:
+            plain.add(stream.decompress(fed, plain.left + 1))
+        except zlib.error as error:
+            raise RequestFailed(f"the answer's {name} body is damaged: {error}") from None
+        at += len(fed) - len(stream.unused_data)
+        piece = min(2 * piece, _LARGEST_PIECE)
+    return at
 
 
 def _zstd(body: bytes, max_bytes: int) -> bytes:
     import zstandard
 
-    parts: list[bytes] = []
-    left = max_bytes
-    while body:
-        stream = zstandard.ZstdDecompressor().decompressobj()
-        at = 0
-        while at < len(body) and not stream.eof:
+    plain = _Plain(max_bytes)
+    context = zstandard.ZstdDecompressor()
+    at = 0
+    while at < len(body):
+        stream = context.decompressobj()
+        while not stream.eof:
+            if at >= len(body):
+                raise cut_short("its zstd body ends early")
+            fed = memoryview(body)[at : at + _ZSTD_PIECE]
             try:
-                part = stream.decompress(body[at : at + _ZSTD_PIECE])
+                plain.add(stream.decompress(fed))
             except zstandard.ZstdError as error:
                 raise RequestFailed(f"the answer's zstd body is damaged: {error}") from None
-            at += _ZSTD_PIECE
-            left -= len(part)
-            if left < 0:
-                raise too_large(max_bytes)
-            parts.append(part)
-        if not stream.eof:
-            raise cut_short("its zstd body ends early")
-        body = stream.unused_data + body[at:]
-    return b"".join(parts)
+            at += len(fed) - len(stream.unused_data)
+    return plain.whole()
 
 
 def _brotli() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -19,6 +20,11 @@ _RAW = msgspec.json.Decoder(Raw)
 LIST = msgspec.json.Decoder(list[Raw])
 _MAP = msgspec.json.Decoder(dict[str, Raw])
 _ANY = msgspec.json.Decoder()
+
+MOST = 2_000_000
+"""Members of one list or map, lines, or rows of one answer: each costs 80 bytes and more."""
+_MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{},]', re.DOTALL)
+_COMMA = ord(",")
 
 SMALL = 2_000
 """Bytes of a member that error messages and guesses still look into."""
@@ -83,16 +89,18 @@ class Document:
         """One segment down; ``None`` if it leads nowhere."""
         opening = first(raw)
         if opening == "{":
-            return _MAP.decode(raw).get(str(segment))
+            return self.members(raw).get(str(segment))
         if opening == "[" and isinstance(segment, int):
-            items = LIST.decode(raw)
+            items = self.items(raw)
             return items[segment] if -len(items) <= segment < len(items) else None
         return None
 
     def items(self, raw: Raw) -> list[Raw]:
+        refuse_crowd(raw)
         return LIST.decode(raw)
 
     def members(self, raw: Raw) -> dict[str, Raw]:
+        refuse_crowd(raw)
         return _MAP.decode(raw)
 
     def get(self, path: Path) -> Raw | None:
@@ -137,6 +145,34 @@ class Document:
             yield from self.members(raw).items()
         elif opening == "[":
             yield from ((None, part) for part in self.items(raw))
+
+
+def refuse_crowd(part: Raw | bytes) -> None:
+    """Raises DecodeError for a list or map of more than :data:`MOST` members: an answer's bytes are bounded, and
+    so has to be what is made of them, where a member is two bytes."""
+    if len(memoryview(part)) <= 2 * MOST:
+        return
+    text = bytes(part)
+    if text.count(b",") < MOST:
+        return
+    depth = members = 0
+    for token in _MARKS.finditer(text):
+        mark = text[token.start()]
+        if mark in b"[{":
+            depth += 1
+        elif mark in b"]}":
+            depth -= 1
+        elif mark == _COMMA and depth == 1:
+            members += 1
+            if members >= MOST:
+                raise too_many(MOST, "records")
+
+
+def too_many(most: int, what: str) -> DecodeError:
+    return DecodeError(
+        f"the answer holds more than {most:,} {what}",
+        hint="ask for smaller pages: set limit under pagination, or the API's own page size under params",
+    )
 
 
 def first(raw: Raw) -> str:

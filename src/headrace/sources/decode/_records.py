@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from headrace.sources.decode._document import LIST, Document, Raw, first
+from headrace.sources.decode._document import LIST, Document, Raw, first, refuse_crowd
 
 
 def split(records: bytes) -> list[bytes]:
     """The exact text of each record of a JSON array."""
+    refuse_crowd(records)
     document = Document(records)
     return [document.exact(part) for part in document.read(LIST)]
 
 
 def count(records: bytes) -> int:
     """How many records a JSON array holds."""
+    refuse_crowd(records)
     return len(Document(records).read(LIST))
 
 

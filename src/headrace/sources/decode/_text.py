@@ -6,6 +6,7 @@ import codecs
 import json
 import re
 from contextlib import suppress
+from functools import lru_cache
 
 from headrace.core.errors import DecodeError
 from headrace.core.http import Response
@@ -16,19 +17,37 @@ _HTML = re.compile(r"\s*(<!--.{0,500}?-->\s*)?<(!doctype\s+html|html)\b", re.IGN
 
 # A string runs to its quote or to the end of the text, so that one pass is linear whatever the body holds.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)|-?Infinity|NaN', re.DOTALL)
+_CONTROLS = bytes(range(0x20))
 _CONTROL = re.compile(rb"[\x00-\x1f]")
+_QUOTE = ord('"')
+_NUMBERS = {b"NaN": b"1e0", b"Infinity": b"10000000", b"-Infinity": b"-10000000"}
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
 )
 
 
+MOST_STRANGE = 10_000_000
+"""Bytes of a body that are no text, or no text that JSON takes: each is kept as an escape of six."""
+
+
 def charset(response: Response, default: str = "utf-8") -> str:
-    """The encoding that the content type declares; an unknown one counts as ``default``."""
+    """The encoding that the content type declares; one that is unknown, or none of text, counts as ``default``."""
     match = _CHARSET.search(response.header("content-type"))
+    return (match and encoding_of_text(match[1])) or default
+
+
+@lru_cache(maxsize=64)
+def encoding_of_text(name: str) -> str | None:
+    """Python's name of an encoding, ``None`` unless any bytes of it can be read (``hex`` and ``idna`` are none)."""
     try:
-        return codecs.lookup(match[1]).name if match else default
-    except LookupError:
-        return default
+        for body in (b"a" * 4, b"\xff" * 4):
+            with suppress(UnicodeDecodeError):
+                body.decode(name, "surrogateescape")
+            body.decode(name, "ignore")
+        found = codecs.lookup(name).name
+        return None if found == "unicode-escape" else found  # that one warns of what it does not know
+    except (LookupError, ValueError):
+        return None
 
 
 def utf8(response: Response, encoding: str | None = None) -> bytes:
@@ -44,6 +63,9 @@ def utf8(response: Response, encoding: str | None = None) -> bytes:
         with suppress(UnicodeDecodeError):
             body.decode()
             return body
+        strange = len(body) - len(body.decode("utf-8", "ignore").encode())
+        if strange > MOST_STRANGE:
+            raise _too_strange(strange, "are not UTF-8")
     return characters(response, encoding).encode("utf-8", "backslashreplace")
 
 
@@ -54,9 +76,9 @@ def characters(response: Response, encoding: str | None = None) -> str:
         name = "utf-8"
     try:
         return body.decode(name, "surrogatepass" if name.startswith(("utf-16", "utf-32")) else "surrogateescape")
-    except (LookupError, UnicodeError) as error:
+    except UnicodeError as error:
         raise DecodeError(
-            f"the body cannot be read as {name}: {error}", hint="the content type names an encoding that is not text"
+            f"the body cannot be read as {name}: {error}", hint="the content type names another encoding than it has"
         ) from None
 
 
@@ -86,13 +108,43 @@ def refuse_html(response: Response) -> None:
 def mend(text: bytes) -> tuple[bytes, bytes]:
     """``text`` with control characters in strings escaped, and a stand-in of the same length that a strict
     parser takes: lone surrogates, NaN and Infinity are replaced there, so that what is found in the
-    stand-in can be cut out of the text."""
-    text = _TOKEN.sub(lambda m: _CONTROL.sub(lambda c: b"\\u%04x" % c[0][0], m[0]), text)
-    return text, _TOKEN.sub(_stand_in, text)
+    stand-in can be cut out of the text.
+
+    Works in place and token by token: replacing by a function would keep every token of the body at once."""
+    text = _without_controls(text)
+    stand_in = bytearray(text)
+    for match in _TOKEN.finditer(text):
+        if text[match.start()] != _QUOTE:
+            stand_in[match.start() : match.end()] = _NUMBERS[match[0]]
+            continue
+        for escape in _ESCAPE.finditer(text, match.start(), match.end()):
+            if escape[1]:
+                stand_in[escape.start() : escape.end()] = b"\\ufffd"
+    return text, bytes(stand_in)
 
 
-def _stand_in(match: re.Match[bytes]) -> bytes:
-    token = match[0]
-    if token[:1] == b'"':
-        return _ESCAPE.sub(lambda m: b"\\ufffd" if m[1] else m[0], token)
-    return {b"NaN": b"1e0", b"Infinity": b"10000000", b"-Infinity": b"-10000000"}[token]
+def _without_controls(text: bytes) -> bytes:
+    strange = len(text) - len(text.translate(None, _CONTROLS))
+    if not strange:
+        return text
+    written = bytearray()
+    done = 0
+    for match in _TOKEN.finditer(text):
+        token = match[0]
+        present = _CONTROL.search(token) and set(token) & set(_CONTROLS)
+        if not present:
+            continue
+        if len(token) - len(token.translate(None, _CONTROLS)) > MOST_STRANGE:
+            raise _too_strange(strange, "are control characters")
+        for code in present:
+            token = token.replace(bytes([code]), b"\\u%04x" % code)
+        written += text[done : match.start()] + token
+        done = match.end()
+    return bytes(written + text[done:])
+
+
+def _too_strange(count: int, what: str) -> DecodeError:
+    return DecodeError(
+        f"{count:,} bytes of the body {what}: at most {MOST_STRANGE:,} are kept by their escapes",
+        hint="this looks like a file, not like data: check url, and what it is with decode: {type: json | jsonl | csv | xml}",
+    )

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
-import io
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import msgspec
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from headrace.core.contracts import Decoder, Envelope
 from headrace.core.errors import DecodeError
 from headrace.core.http import Response
 from headrace.core.paths import Path
+from headrace.sources.decode._document import MOST, too_many
 from headrace.sources.decode._open import open_text
 from headrace.sources.decode._records import array
-from headrace.sources.decode._text import characters, refuse_html
+from headrace.sources.decode._text import characters, encoding_of_text, refuse_html
 
-_FIELD_LIMIT = 1 << 30  # bytes; the fetch bounds a body long before
+LONGEST_FIELD = 16 * 1024 * 1024
+"""Characters of one field. Python's reader keeps four bytes for each, twice while it grows."""
+MOST_FIELDS = 1_000_000
+_LINE = re.compile(r"[^\r\n]*+(?:\r\n?|\n)|[^\r\n]++")
 
 
 def _known(encoding: str) -> str:
-    try:
-        return codecs.lookup(encoding).name
-    except LookupError:
-        raise ValueError(f"encoding {encoding!r} is not known") from None
+    found = encoding_of_text(encoding)
+    if found is None:
+        raise ValueError(f"encoding {encoding!r} is not known: write it as utf-8, utf-16, latin-1, cp1252, ...")
+    return found
 
 
 class Csv(Decoder):
@@ -42,6 +46,15 @@ class Csv(Decoder):
     header: list[str] | None = None
     """The columns' names where the first row is a record already."""
 
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        for name, mark in (("delimiter", self.delimiter), ("quote", self.quote)):
+            if mark in ("\r", "\n"):
+                raise ValueError(f"{name} cannot be a line break: rows end there")
+        if self.delimiter == self.quote:
+            raise ValueError(f"delimiter and quote are both {self.quote!r}: they have to differ")
+        return self
+
     def open(self, response: Response, data_path: Path, wants: Sequence[Path]) -> Envelope:
         """A row with another number of fields than the header is a DecodeError that names its line."""
         if response.body.lstrip()[:1] == b"<":
@@ -50,9 +63,26 @@ class Csv(Decoder):
         return open_text(array(self._records(text)), data_path, wants)
 
     def _records(self, text: str) -> Iterator[bytes]:
-        csv.field_size_limit(_FIELD_LIMIT)
+        csv.field_size_limit(LONGEST_FIELD)
+        size = fields = count = 0
+
+        def lines() -> Iterator[str]:
+            # Not StringIO, which takes four bytes for each character.
+            nonlocal size, fields
+            for match in _LINE.finditer(text):
+                line = match[0]
+                size += len(line)
+                if size > MOST_FIELDS:
+                    fields += line.count(self.delimiter)
+                    if fields > MOST_FIELDS:
+                        raise DecodeError(
+                            f"a row has more than {MOST_FIELDS:,} fields",
+                            hint='is the delimiter right? decode: {type: csv, delimiter: ";"}',
+                        )
+                yield line
+
         rows = csv.reader(
-            io.StringIO(text, newline=""),
+            lines(),
             delimiter=self.delimiter,
             quotechar=self.quote or None,
             quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
@@ -61,6 +91,9 @@ class Csv(Decoder):
         names = self.header
         try:
             for row in rows:
+                size, fields, count = 0, 0, count + 1
+                if count > MOST:
+                    raise too_many(MOST, "rows")
                 if not row:
                     continue
                 if names is None:
@@ -73,6 +106,11 @@ class Csv(Decoder):
                     )
                 yield _encoded(dict(zip(names, row, strict=True)))
         except csv.Error as error:
+            if "field larger" in str(error):
+                raise DecodeError(
+                    f"line {rows.line_num}: a field is longer than {LONGEST_FIELD:,} characters",
+                    hint="is a quote never closed? Set the right one, or none: decode: {type: csv, quote: ''}",
+                ) from None
             raise DecodeError(
                 f"line {rows.line_num}: {error}", hint="the body is cut short, or its quote is another (decode.quote)"
             ) from None
@@ -86,10 +124,10 @@ def _encoded(record: dict[str, str]) -> bytes:
 
 
 def _unique(names: list[str]) -> list[str]:
-    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if twice is not None:
+    if len(set(names)) < len(names):
+        twice = next(name for name, times in Counter(names).items() if times > 1)
         raise DecodeError(
-            f"the header names {twice!r} twice",
+            f"the header names {twice[:100]!r} twice",
             hint="name the columns yourself with decode: {type: csv, header: [...]}",
         )
     return names

@@ -11,7 +11,7 @@ from headrace.core.contracts import Decoder, Envelope
 from headrace.core.errors import DecodeError
 from headrace.core.http import Response
 from headrace.core.paths import Path
-from headrace.sources.decode._document import Document
+from headrace.sources.decode._document import MOST, Document, too_many
 from headrace.sources.decode._open import open_text
 from headrace.sources.decode._text import refuse_html, utf8
 
@@ -28,6 +28,8 @@ class JsonLines(Decoder):
         if response.body.lstrip()[:1] == b"<":
             refuse_html(response)
         text = utf8(response)
+        if text.count(b"\n") > MOST:
+            raise too_many(MOST, "lines")
         lines = [stripped for line in text.split(b"\n") if (stripped := line.strip())]
         try:
             whole = len(_LINES.decode_lines(text)) == len(lines)

@@ -13,10 +13,13 @@ from headrace.core.errors import DecodeError, ErrorInAnswer, PathNotFound
 from headrace.core.http import Response
 from headrace.core.model import PathText
 from headrace.core.paths import Path, Star, parse
+from headrace.sources.decode._document import too_many
 from headrace.sources.decode._open import open_text
 from headrace.sources.decode._text import charset, refuse_html
 
 MAX_DEPTH = 200
+MOST_ELEMENTS = 5_000_000
+"""With their attributes, of one answer."""
 
 
 class Xml(Decoder):
@@ -91,6 +94,7 @@ class _Builder:
         self._keep = keep
         self._lists = lists
         self._open: list[_Element] = [_Element("")]
+        self._count = 0
 
     def read(self, response: Response) -> dict[str, Any]:
         declared = charset(response, "")
@@ -114,6 +118,9 @@ class _Builder:
     def _start(self, name: str, attributes: list[str]) -> None:
         if len(self._open) > MAX_DEPTH:
             raise DecodeError(f"the XML is nested deeper than {MAX_DEPTH} elements", hint="is this the right url?")
+        self._count += 1 + len(attributes) // 2
+        if self._count > MOST_ELEMENTS:
+            raise too_many(MOST_ELEMENTS, "elements and attributes")
         element = _Element(self._named(name))
         for at in range(0, len(attributes), 2):
             key = attributes[at]

@@ -16,8 +16,8 @@ _PARAM = re.compile(r'(?:\s*+;)++\s*+([^\s=;,"<>]++)\s*+(?:=\s*+(?:"((?:[^"\\]|\
 def find(headers: Iterable[str], rel: str) -> str | None:
     """The target of the first link of relation ``rel``; what is no link is passed over."""
     for header in headers:
-        at = 0
-        while at < len(header):
+        at, end = 0, header.rfind(">")  # without a > to come, nothing is a link: it need not be tried again and again
+        while at < end:
             target = _TARGET.match(header, at)
             if target is None:
                 at = _skip(header, at)
@@ -42,13 +42,13 @@ def _skip(header: str, at: int) -> int:
 def resolve(link: str, page_url: str, place: str) -> str:
     """``link`` as a request takes it: against the page's URL when it is relative, otherwise untouched but for
     characters that no URL may hold. Raises AnswerError for anything that is not http or https."""
-    link = quote(link.strip(), safe="%/:=&?~#+!$,;'@()*[]{}|^`\\-._")
     try:
+        link = quote(link.strip(), safe="%/:=&?~#+!$,;'@()*[]{}|^`\\-._")
         if not urlsplit(link).scheme:
             link = urljoin(page_url, link)
         parts = urlsplit(link)
         usable = parts.scheme.lower() in ("http", "https") and bool(parts.netloc)
-    except ValueError:  # such as an unclosed [ in the host
+    except ValueError:  # such as an unclosed [ in the host, or a lone surrogate
         usable = False
     if not usable:
         raise AnswerError(f"{place} is {link[:100]!r}, which is no link", hint="use type: cursor for what is not a URL")
