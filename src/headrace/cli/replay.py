@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from headrace.cli import _options
 
+if TYPE_CHECKING:
+    from headrace.runner.difference import RowDifference, TableDifference
+    from headrace.runner.replay import ReplayPlan
+
+WOULD_CHANGE = 4
+"""Exit code of --plan where a replay would change something."""
+
 
 @click.command("replay")
 @click.argument("what")
 @click.option("--file", "file", type=click.Path(path_type=Path, dir_okay=False), help="Take the mapping of this file.")
+@click.option(
+    "--plan", "plan", is_flag=True, help="Write nothing: show what would change. Exit code 0: nothing, 4: something."
+)
 @_options.destination
 @_options.state
 @_options.as_json
-def command(what: str, file: Path | None, destination: str | None, state: Path | None, as_json: bool) -> int:
+def command(
+    what: str, file: Path | None, plan: bool, destination: str | None, state: Path | None, as_json: bool
+) -> int:
     """Rebuild tables from the archive, without one request.
 
     WHAT is a pipeline file, a built-in pipeline, a pipeline's name, a table or a run. New tables are filled
-    beside the old ones and exchanged at once; when anything fails, the old ones stay as they are.
+    beside the old ones and exchanged at once; when anything fails, the old ones stay as they are. With --plan
+    they are filled in a scratch database on the local disk, and compared with the tables as they are.
     """
     from headrace.cli import _database
     from headrace.core.errors import DestinationBusy
@@ -31,6 +47,8 @@ def command(what: str, file: Path | None, destination: str | None, state: Path |
             entry = store.run(what)
         destination = entry.destination if entry is not None else None
     try:
+        if plan:
+            return _show(replay(what, pipeline_file=file, destination=destination, plan=True), as_json)
         result = replay(what, pipeline_file=file, destination=destination)
     except DestinationBusy as busy:
         with _database.opened_state(state) as store:
@@ -53,3 +71,62 @@ def command(what: str, file: Path | None, destination: str | None, state: Path |
     if result.rejected:
         click.echo(f"  {result.rejected:,} records are in the _rejected tables")
     return 0
+
+
+def _show(plan: ReplayPlan, as_json: bool) -> int:
+    code = WOULD_CHANGE if plan.changes else 0
+    if as_json:
+        tables = {
+            each.table: {name: value for name, value in asdict(each).items() if name != "table"} for each in plan.tables
+        }
+        document = {
+            "status": "changes" if plan.changes else "unchanged", "tables": tables, "left": list(plan.left),
+            "pages": plan.pages, "runs": list(plan.runs), "exit_code": code,
+        }  # fmt: skip
+        click.echo(json.dumps(document))
+        return code
+    runs = f"{len(plan.runs):,} run{'' if len(plan.runs) == 1 else 's'}"
+    click.echo(f"A replay of {plan.pages:,} archived pages of {runs} would change:")
+    for table in plan.tables:
+        for line in _lines(table):
+            click.echo(line)
+    for name in plan.left:
+        click.echo(f"{name}: stays as it is, since the mapping does not name it")
+    click.echo("Nothing was written" + (": leave out --plan to do it" if plan.changes else ""))
+    return code
+
+
+def _lines(table: TableDifference) -> Iterator[str]:
+    before, after = table.rows
+    if not table.differs:
+        yield f"{table.table}: nothing ({before:,} rows)"
+        return
+    counts = f"{table.added:,} added, {table.removed:,} removed, {table.changed:,} changed"
+    yield f"{table.table}: {before:,} rows -> {after:,} rows ({counts})"
+    for name, type in table.columns_added.items():
+        yield f"  column   + {name} {type}"
+    for name, type in table.columns_dropped.items():
+        yield f"  column   - {name} {type}"
+    for name, (old, new) in table.types.items():
+        yield f"  type     {name}: {old} -> {new}"
+    if table.rejected[0] != table.rejected[1]:
+        yield f"  rejected {table.rejected[0]:,} -> {table.rejected[1]:,} records"
+    for name, rows in table.values.items():
+        yield f"  values   {name}: {rows:,} rows"
+    yield from map(_example, table.examples)
+
+
+def _example(row: RowDifference) -> str:
+    from headrace.cli._table import printable
+
+    def shown(value: str | None) -> str:
+        return "null" if value is None else printable(value)
+
+    sign = {"added": "+", "removed": "-", "changed": "~"}[row.kind]
+    key = ", ".join(f"{name}={shown(value)}" for name, value in row.key.items())
+    if row.kind == "changed":
+        values = ", ".join(f"{name}: {shown(old)} -> {shown(new)}" for name, (old, new) in row.values.items())
+    else:
+        side = 1 if row.kind == "added" else 0
+        values = ", ".join(f"{name}: {shown(pair[side])}" for name, pair in row.values.items())
+    return f"  {sign} {key}  {values}".rstrip()

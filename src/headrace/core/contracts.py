@@ -301,6 +301,11 @@ class Session(Protocol):
         transaction on a clean exit, and dropped otherwise. Checkpoints are not touched."""
         ...
 
+    def rehearse(self, tables: Sequence[str]) -> AbstractContextManager[Session]:
+        """A session on an empty scratch database that knows the runs of this one and what was decided about the
+        removals of ``tables``: a rebuild there ends as it would here. Nothing is written here; all of it goes at exit."""
+        ...
+
     def purge(self, *, table: str, before: int | None = None, run_id: str | None = None, removed: bool = False) -> int:
         """Delete raw bodies (a raw table) older than ``before``, or rows that are ``removed``; returns how many."""
         ...

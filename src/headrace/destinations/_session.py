@@ -15,6 +15,8 @@ from headrace.destinations._layout import Layout
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from headrace.core.contracts import Session
+
 
 class SqlSession(Commits, Cleaning):
     """A :class:`~headrace.core.contracts.Session` on a :class:`~headrace.destinations._connection.Connection`."""
@@ -43,3 +45,8 @@ class SqlSession(Commits, Cleaning):
         from headrace.destinations._rebuild import rebuild
 
         return rebuild(self, tables)
+
+    def rehearse(self, tables: Sequence[str]) -> AbstractContextManager[Session]:
+        from headrace.destinations._rehearse import rehearse
+
+        return rehearse(self, tables)
