@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from headrace.pipeline.load import load
     from headrace.runner.accept import accept
     from headrace.runner.api import resume, run
-    from headrace.runner.replay import ReplayResult, replay
+    from headrace.runner.replay import ReplayPlan, ReplayResult, replay
     from headrace.runner.result import RunResult
 
 _HOMES = {
     "HeadraceError": "headrace.core.errors",
+    "ReplayPlan": "headrace.runner.replay",
     "ReplayResult": "headrace.runner.replay",
     "RunResult": "headrace.runner.result",
     "accept": "headrace.runner.accept",
@@ -28,7 +29,18 @@ _HOMES = {
     "run": "headrace.runner.api",
 }
 
-__all__ = ["HeadraceError", "ReplayResult", "RunResult", "__version__", "accept", "load", "replay", "resume", "run"]
+__all__ = [
+    "HeadraceError",
+    "ReplayPlan",
+    "ReplayResult",
+    "RunResult",
+    "__version__",
+    "accept",
+    "load",
+    "replay",
+    "resume",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -69,7 +69,8 @@ def cli() -> None:
     Try it without an API: headrace sandbox        (in one terminal; it prints what to run in another)
     Your own API:          headrace new my.yml     (then: check, preview, run)
 
-    Exit codes: 0 done, 1 failed, 2 bad use or file, 3 partial or suspect, 130 interrupted.
+    Exit codes: 0 done, 1 failed, 2 bad use or file, 3 partial or suspect, 4 a replay --plan
+    that finds a difference, 130 interrupted.
     """
 
 

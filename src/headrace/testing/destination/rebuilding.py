@@ -10,7 +10,7 @@ from headrace.core.contracts import Session
 from headrace.core.tables import Group, StreamKey, TableSpec
 
 from .build import SECOND, START, Page, Writer, batch, finish, page, table
-from .read import contents, count, fetch, rows
+from .read import contents, count, everything, fetch, rows
 from .target import DestinationTests, Target
 
 ITEMS = table("items", "merge", {"id": "int", "name": "string"}, key=("id",))
@@ -26,6 +26,29 @@ def replayed(one: Page, spec: TableSpec, rows: list[dict[str, object]]) -> Group
 
 
 class Rebuilding(DestinationTests):
+    def test_a_rehearsal_ends_as_a_rebuild_would_and_writes_nothing(self, target: Target) -> None:
+        with target.destination.open() as session:
+            writer = Writer(session).prepare(ITEMS)
+            writer.commit(page(1, ITEMS, [{"id": n} for n in range(10)]))
+            writer.finish(ITEMS)
+            second = writer.next_run("run-2")
+            second.commit(page(1, ITEMS, [{"id": n} for n in range(5)], run="run-2", at=START + 2000 * SECOND))
+            second.finish(ITEMS, at=START + 2010 * SECOND)
+            session.decide_removals("items", "run-2", confirm=True)
+            stood = everything(session, [ITEMS], [KEY, StreamKey("run-2", "extract")])
+        with target.destination.open(read_only=True) as session, session.rehearse(["items"]) as scratch:
+            with scratch.rebuild([ITEMS]) as inner:
+                for number, run in enumerate(("run-1", "run-2")):
+                    rows = [{"id": n, "name": "new"} for n in range(10 - 5 * number)]
+                    at = page(1, run=run, at=START + 2000 * number * SECOND).id
+                    inner.commit(Group(run, "scope", batches=[batch(ITEMS, rows, at)]))
+                    inner.commit(Group(run, "scope", finish=finish(ITEMS, at=START + 3000 * SECOND)))
+            assert [name for _, name in contents(scratch, ITEMS)] == ["new"] * 10
+            assert count(scratch, "items_removed") == 5, "what a person confirmed is confirmed"
+            assert everything(session, [ITEMS], [KEY, StreamKey("run-2", "extract")]) == stood
+        with target.destination.open() as session:
+            assert everything(session, [ITEMS], [KEY, StreamKey("run-2", "extract")]) == stood
+
     def test_a_clean_exit_exchanges_the_table(self, session: Session) -> None:
         writer = Writer(session).prepare(ITEMS, LOG)
         one = page(1, ITEMS, [{"id": 1, "name": "old"}, {"id": 2, "name": "old"}])
