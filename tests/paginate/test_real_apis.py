@@ -137,6 +137,22 @@ class TestCursor:
         with pytest.raises(PathNotFound, match="did you mean 'id'"):
             after(pages(type="cursor", response_path="items.-1.idd"), {"items": [{"id": "a"}]}, page=5)
 
+    @pytest.mark.parametrize(
+        ("body", "flag"),
+        [
+            ({"items": [], "has_more": True}, "has_more"),
+            ({"items": [], "meta": {"hasNextPage": True}}, "meta.hasNextPage"),
+            ({"items": [], "has_more": False}, None),
+            ({"items": [], "more": "later", "moreover": True, "next": {"a": {"b": {"more": True}}}}, None),
+        ],
+    )  # fmt: skip
+    def test_an_end_against_a_flag_that_the_file_does_not_name_is_doubted(
+        self, body: dict[str, Any], flag: str | None
+    ) -> None:
+        found = doubted(pages(type="cursor", response_path="items.-1.id"), body, page=3)
+        assert found == (flag and (f"the crawl ended although '{flag}' is true", f"more_path: {flag}"))
+        assert doubted(pages(type="cursor", response_path="items.-1.id", optional=True), body, page=3) is None
+
     def test_crossref_repeats_its_cursor_until_an_empty_page(self) -> None:
         crossref = pages(type="cursor", response_path="next-cursor", start="*", stop_on_empty=True)
         assert crossref.start() == "*"
@@ -337,6 +353,19 @@ class TestLink:
     )  # fmt: skip
     def test_headers(self, header: str, link: str | None) -> None:
         assert after(pages(type="link"), [1], data="", headers={"link": header}) == link
+
+    @pytest.mark.parametrize(
+        ("last", "doubt"),
+        [
+            ("https://api.example/v1/items?keep=1&page=9", False),  # the page was asked for without a number
+            ("https://api.example/v1/other?keep=2", True),
+            ("?keep=1", False),
+            ("http://[", False),
+        ],
+    )  # fmt: skip
+    def test_a_last_page_elsewhere_and_no_next_is_doubted(self, last: str, doubt: bool) -> None:
+        found = doubted(pages(type="link"), [1], data="", page=2, headers={"link": f'<{last}>; rel="last"'})
+        assert (found is not None) == doubt
 
     def test_links_in_bodies(self) -> None:
         assert after(pages(type="link", response_path="next"), {"items": [1], "next": "/a b?é=%20#x"}) == (

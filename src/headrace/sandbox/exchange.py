@@ -23,7 +23,8 @@ class Exchange:
     options: Options
     cache: PageCache
     base: str
-    """``http://host:port`` as the client wrote it."""
+    """The origin that the client asked: ``http://host:port``, or ``https://host`` of a real API whose requests
+    ``--rewrite`` sent here."""
     tricks: Tricks = field(default_factory=dict)
     times: int = 1
     """How often this very request has come, this time included."""
@@ -37,6 +38,15 @@ class Exchange:
             if name in headers:
                 return headers[name].removeprefix("Bearer ")
         return self.request.query.get("token", self.request.query.get("api_key", ""))
+
+    def bearer(self) -> str:
+        """The token of ``Authorization: Bearer``, ``""`` without one."""
+        scheme, _, token = self.request.headers.get("authorization", "").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+
+    def accepted(self, key: str) -> bool:
+        """Whether ``key`` opens this API: any that is not empty, unless the options name the only one."""
+        return bool(key) and self.options.api_key in (None, key)
 
     def records(self) -> Records:
         """The records of a generic style, as many as the request or the options say."""
@@ -55,9 +65,9 @@ class Exchange:
                 return min(self.request.number(name, default, least=1), most)
         return min(self.options.page_size or default, most)
 
-    def array(self, records: Records, page: Window) -> bytes:
-        """The page's records as a JSON array, from the cache."""
-        return self.rendered("array", records, page, lambda: dumps(records.rows(page)))
+    def array(self, records: Records, page: Window, what: str = "array") -> bytes:
+        """The page's records as a JSON array, from the cache; ``what`` names the list that they are of."""
+        return self.rendered(what, records, page, lambda: dumps(records.rows(page)))
 
     def rendered(self, form: str, records: Records, page: Window, make: Callable[[], bytes]) -> bytes:
         """The page's records in some form, from the cache or as ``make`` renders them."""
@@ -81,3 +91,5 @@ class Route:
     handler: Handler
     doc: str = ""
     methods: tuple[str, ...] = ("GET", "HEAD")
+    refuse: Callable[[int, str], Reply] = refusal
+    """How this API words an error: status and message to an answer; faults and limits speak so, too."""

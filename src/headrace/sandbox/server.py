@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from typing import Any
 
@@ -131,6 +131,8 @@ class Server:
 
     def _answer(self, request: Incoming, identity: str, struck: Mapping[str, Rule]) -> Reply:
         extra: list[tuple[str, str]] = []
+        route = self._routes.get(request.path) or self._pattern(request.path)
+        refuse = route.refuse if route is not None else refusal
         for rule in struck.values():
             if rule.fault.stage == "limit":
                 counter = limits.token_bucket if rule.fault.kind == "token_bucket" else limits.fixed_window
@@ -138,12 +140,12 @@ class Server:
                 extra += headers
                 if wait > 0:
                     self.stats.faults[rule.fault.name] += 1
-                    reply = refusal(429, "The rate limit is used up.")
+                    reply = refuse(429, "The rate limit is used up.")
                     reply.headers += [*headers, ("Retry-After", str(int(wait) + 1))]
                     return reply
         for rule in struck.values():
             if rule.fault.kind == "status":
-                return status_reply(rule.params)
+                return status_reply(rule.params, refuse)
             if rule.fault.kind == "redirect":
                 return self._redirect(request, rule.params)
             if rule.fault.kind == "token_expiry":
@@ -154,17 +156,16 @@ class Server:
             if rule.fault.stage == "meaning"
         }
         exchange = Exchange(
-            request, self.options, self.cache, f"http://{request.host}", tricks, self._asked[identity], self.memory
+            request, self.options, self.cache, base_of(request.host), tricks, self._asked[identity], self.memory
         )
-        reply = self._handle(exchange)
+        reply = self._handle(exchange, route)
         reply.headers += extra
         if "echo_key" in struck:
             reply.body = with_key(reply.body, exchange.key("authorization"))
         return reply
 
-    def _handle(self, exchange: Exchange) -> Reply:
+    def _handle(self, exchange: Exchange, route: Route | None) -> Reply:
         request = exchange.request
-        route = self._routes.get(request.path) or self._pattern(request.path)
         if route is None:
             return refusal(404, f"There is nothing at {request.path}; / lists what there is.")
         if request.method not in route.methods:
@@ -190,18 +191,23 @@ class Server:
                 return json_reply({"message": "redirected already"}, 500)
             location += ("&" if "?" in location else "?") + "redirected=1"
         else:
-            port = request.host.rpartition(":")[2]
+            port = self.url.rpartition(":")[2]
             location = str(params.get("location") or f"http://localhost:{port}{request.target}")
         return Reply(int(params.get("status", 302)), b"", "text/plain", [("Location", location)])
 
 
-def status_reply(params: Mapping[str, Any]) -> Reply:
+def base_of(host: str) -> str:
+    """The origin that a client asked for: a host without a port is a real API's, whose requests came by ``--rewrite``."""
+    return f"{'http' if ':' in host else 'https'}://{host}"
+
+
+def status_reply(params: Mapping[str, Any], refuse: Callable[[int, str], Reply]) -> Reply:
     """The answer of a ``status`` fault: ``status``, ``body`` (json, html or a text), ``retry_after``, ``after``."""
     status, body = int(params["status"]), params.get("body", "json")
     if body == "html":
         reply = Reply(status, _HTML % status, "text/html; charset=utf-8")
     elif body == "json":
-        reply = refusal(status, "The sandbox was told to answer this.", code=status)
+        reply = refuse(status, "The sandbox was told to answer this.")
     else:
         reply = Reply(status, str(body).encode(), str(params.get("content_type", "application/json")))
     if form := params.get("retry_after"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 from headrace.core.errors import AnswerError
 
@@ -31,6 +31,15 @@ def find(headers: Iterable[str], rel: str) -> str | None:
             if relations and rel.lower() in relations:
                 return target[1].strip()
     return None
+
+
+def leads_elsewhere(link: str, page_url: str) -> bool:
+    """Whether ``link`` gives another value to a parameter that the page was asked with."""
+    try:
+        there, here = (dict(parse_qsl(urlsplit(url).query)) for url in (link, page_url))
+    except ValueError:
+        return False
+    return any(there[name] != value for name, value in here.items() if name in there)
 
 
 def _skip(header: str, at: int) -> int:

@@ -12,6 +12,7 @@ from headrace.core.paths import Path
 from headrace.core.suggest import did_you_mean
 
 _PAGING = re.compile(r"next|cursor|token|paging|pagination|pageinfo|more|after|links|continu", re.IGNORECASE)
+_FLAG = re.compile(r"(?:has|is)?[-_]?(?:more|next)(?:[-_]?pages?)?", re.IGNORECASE)
 
 
 def signs(members: Mapping[str, Any], depth: int = 3) -> list[str]:
@@ -24,6 +25,16 @@ def signs(members: Mapping[str, Any], depth: int = 3) -> list[str]:
         elif _PAGING.search(name) and value is not ... and not isinstance(value, list) and _holds(value):
             found.append(name)
     return found
+
+
+def flagged(members: Mapping[str, Any], depth: int = 2) -> str | None:
+    """The flag that says there is more, such as ``has_more: true``, although nothing in the file names it."""
+    for name, value in members.items():
+        if value is True and _FLAG.fullmatch(name):
+            return name
+        if depth and isinstance(value, dict) and (inner := flagged(value, depth - 1)):
+            return f"{name}.{inner}"
+    return None
 
 
 def _holds(value: Any) -> bool:

@@ -12,7 +12,7 @@ from headrace.core.errors import AnswerError
 from headrace.core.http import Request
 from headrace.core.model import PathText
 from headrace.core.paths import MISSING, Path, parse
-from headrace.sources.paginate._lost import lost, refuse_lost
+from headrace.sources.paginate._lost import flagged, lost, refuse_lost
 from headrace.sources.paginate._paged import Paged
 from headrace.sources.paginate._place import alone, blank, put
 
@@ -88,7 +88,11 @@ class CursorPages(Paged):
         return self._fit(value)
 
     def doubt(self, answer: Answer, at: Cursor) -> tuple[str, str] | None:
-        if self.optional or self._more(answer) is False or self._short(answer) or not answer.count:
+        if self.optional or self._more(answer) is False or self._short(answer):
+            return None
+        if self.more_path is None and (flag := flagged(answer.envelope.around(Path((), ""))[1])):
+            return f"the crawl ended although '{flag}' is true", f"more_path: {flag}"
+        if not answer.count:
             return None
         if self._found(answer) is not MISSING or self.total(answer) is not None:
             return None  # null, "" or false: the API said so; a declared total is compared by the crawl

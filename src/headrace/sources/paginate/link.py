@@ -13,7 +13,7 @@ from headrace.core.errors import AnswerError
 from headrace.core.http import Request
 from headrace.core.model import PathText
 from headrace.core.paths import MISSING, Path, parse
-from headrace.sources.paginate._links import find, resolve
+from headrace.sources.paginate._links import find, leads_elsewhere, resolve
 from headrace.sources.paginate._lost import refuse_lost, signs
 from headrace.sources.paginate._paged import whole
 
@@ -84,6 +84,9 @@ class LinkPages(Paginator):
                 return f"no Link header, but the body has {', '.join(going_on)}", "response_path, or optional: true"
             if self._full(answer):
                 return f"the only page was full ({answer.count} records) and had no Link header", "optional: true"
+        last = find(answer.response.header_all("link"), "last")
+        if self.rel == "next" and last and leads_elsewhere(last, answer.response.url):
+            return 'the Link header has rel="last" of another page, and no rel="next"', "optional: true"
         return None
 
     def _full(self, answer: Answer) -> bool:
