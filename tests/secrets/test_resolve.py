@@ -145,10 +145,11 @@ def test_not_found_says_where_and_what_to_write(tmp_path: Path) -> None:
         "  2. the stored credentials of organisation 'acme': HUBSPOT\n"
         "  3. the run's secrets: my-key\n"
         "  4. the environment: HUBSPOT_API_KEY, HUBSPOT_CREDENTIAL (empty), MY_KEY\n"
-        "  5. the file that HUBSPOT_API_KEY_FILE names: not set\n"
-        f"  6. the secrets file {file}: HUBSPOT, HUBSPOT_api_key, HUBSPOT_credential, my-key, HUBSPOT_API_KEY,"
+        "  5. what HUBSPOT_API_KEY_REF refers to: not set\n"
+        "  6. the file that HUBSPOT_API_KEY_FILE names: not set\n"
+        f"  7. the secrets file {file}: HUBSPOT, HUBSPOT_api_key, HUBSPOT_credential, my-key, HUBSPOT_API_KEY,"
         " HUBSPOT_CREDENTIAL, MY_KEY\n"
-        "  7. a prompt: no terminal\n"
+        "  8. a prompt: no terminal\n"
         "  write: export HUBSPOT_API_KEY=..."
     )
 

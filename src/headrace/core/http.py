@@ -29,6 +29,9 @@ class Request:
     safe: bool = True
     """May be sent again after a failure whose effect is unknown."""
     slot: str = ""
+    only_to: tuple[str, ...] = ()
+    """Hosts that this request may go to, wherever it is sent in their place: it carries a credential that names
+    them. None: any."""
 
     def with_params(self, pairs: Iterable[tuple[str, str]]) -> Request:
         """Set parameters: one of the same name is replaced, wherever it stood (also in ``url``)."""
@@ -88,6 +91,8 @@ class Response:
     from_cache: bool = False
     masked: int = 0
     """How often a secret of this run stood in the body and was replaced."""
+    packed: bytes | None = None
+    """The body as one zstd frame, where the response cache has made one: the archive need not make it again."""
 
     def header(self, name: str, default: str = "") -> str:
         wanted = name.lower()

@@ -41,11 +41,17 @@ class LastComplete:
     mark: Any = None
 
 
+def nowhere(name: str, secret: Secret) -> None:
+    """Where secrets of a context go that has no room for them."""
+    raise AssertionError("nothing here keeps secrets")
+
+
 @dataclass(frozen=True, slots=True)
 class RunContext:
     """One run, as a step sees it.
 
-    ``lookup`` resolves ``{variables}``; ``secret`` finds a credential; ``last_complete`` answers for a
+    ``lookup`` resolves ``{variables}``; ``secret`` finds a credential; ``keep_secret`` makes one a secret of the
+    run, in memory, for the steps that follow; ``last_complete`` answers for a
     step of this scope; ``page_limit`` pauses each stream after that many pages of this call; ``stop``
     is set to end cleanly, with everything fetched committed.
     """
@@ -73,5 +79,6 @@ class RunContext:
     resumed: bool = False
     accepted: bool = False
     """A person has said that what looks like a truncation is right."""
+    keep_secret: Callable[[str, Secret], None] = nowhere
     mapper: Callable[..., Mapper] = Mapper
     """What makes batches of pages; the simulator has a lighter one."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from headrace.core.clock import Clock, SystemClock, new_run_id
-from headrace.core.contracts import CredentialRef, Destination, Secret
+from headrace.core.contracts import Destination
 from headrace.core.errors import InputError, Interrupted, PipelineFileError, UsageError
 from headrace.core.events import EventSink, Warned
 from headrace.core.suggest import did_you_mean
@@ -30,8 +30,9 @@ from headrace.runner.engine import execute
 from headrace.runner.holding import Surroundings
 from headrace.runner.job import Job
 from headrace.runner.result import RunResult
+from headrace.runner.secrets import RunSecrets
 from headrace.runner.sinks import Fanout
-from headrace.secrets.resolve import resolve
+from headrace.secrets.vault import Vault
 from headrace.state.store import StateStore
 
 
@@ -226,28 +227,29 @@ def choose_steps(pipeline: Pipeline, only: Sequence[str], from_step: str | None)
                 hint=f"its steps: {', '.join(names)}",
             )
     first = names.index(from_step) if from_step else 0
-    return [entry for i, entry in enumerate(pipeline.steps) if i >= first and (not only or entry.step in only)]
+    chosen = [i for i, entry in enumerate(pipeline.steps) if i >= first and (not only or entry.step in only)]
+    return [
+        entry
+        for i, entry in enumerate(pipeline.steps)
+        if i in chosen or (entry.config.prepares and chosen and i < chosen[-1])
+    ]
 
 
 def drive(job: Job, destination: Destination, store: StateStore, settings: Settings) -> RunResult:
     """Run ``job`` on an event loop of its own, with Ctrl-C and SIGTERM as a request to stop."""
 
-    def find_secret(reference: CredentialRef) -> Secret:
-        return resolve(
-            reference,
-            org=job.org,
-            run_secrets=settings.secrets,
-            environ=os.environ,
-            files=(settings.secrets_file,) if settings.secrets_file else (),
-            prompt=settings.prompt,
-        )
+    vault = Vault(store.credentials, clock=settings.clock)
+    files = (settings.secrets_file,) if settings.secrets_file else ()
+    secrets = RunSecrets(job.org, settings.secrets, vault, files=files, prompt=settings.prompt)
 
     async def main() -> RunResult:
         around = Surroundings(
             destination=destination,
             state=store,
             clock=settings.clock,
-            find_secret=find_secret,
+            find_secret=secrets.find,
+            keep_secret=secrets.keep,
+            vault=vault,
             sinks=tuple(settings.sinks),
             offline=settings.offline,
             rewrite=settings.rewrite,

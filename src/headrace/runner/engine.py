@@ -21,30 +21,17 @@ from headrace.runner.database import SessionThread
 from headrace.runner.holding import Surroundings
 from headrace.runner.job import Job
 from headrace.runner.result import RunResult, StepSummary
+from headrace.runner.secrets import OrgTokens
 from headrace.runner.sinks import Fanout, StateSink, Tally
 from headrace.secrets.mask import Masker
 from headrace.secrets.scrub import scrub
 from headrace.state.cache import ResponseCache
 
 if TYPE_CHECKING:
-    from headrace.state.store import StateStore
     from headrace.steps.base import Step
 
 _ORDER: tuple[RunStatus, ...] = ("failed", "interrupted", "partial", "suspect", "done")
 """What a run is called when its steps end differently: the first of these that occurs."""
-
-
-class _Tokens:
-    """Tokens of the state store, as the API client asks for them."""
-
-    def __init__(self, state: StateStore, org: str) -> None:
-        self._state, self._org = state, org
-
-    def get_token(self, name: str) -> Mapping[str, Any] | None:
-        return self._state.get_token(f"{self._org}/{name}")
-
-    def put_token(self, name: str, token: Mapping[str, Any] | None) -> None:
-        self._state.put_token(f"{self._org}/{name}", token)
 
 
 async def execute(job: Job, around: Surroundings) -> RunResult:
@@ -148,7 +135,7 @@ class _Run:
                     summaries.append(StepSummary(entry.step, "partial", {}))
                     problems.append(f"step {accepted} is accepted; step {entry.step} has not run yet")
                     break
-                if self._around.accept and entry.step not in finished:
+                if self._around.accept and entry.step not in finished and not entry.config.prepares:
                     accepted = entry.step
                 ctx = self._context(entry.config, transport, last)
                 result: CrawlResult = await entry.config.run(entry.step, entry.title or entry.step, ctx)
@@ -193,7 +180,8 @@ class _Run:
             emit=self._fanout.emit,
             secret=self._secret,
             masker=self._masker,
-            tokens=_Tokens(around.state, record.org),
+            keep_secret=self._keep_secret,
+            tokens=OrgTokens(around.state, record.org, around.vault),
             cache=self._cache,
             shared_limit=around.state.limit,
             last_complete=last.get,
@@ -208,6 +196,10 @@ class _Run:
         found = self._around.find_secret(reference)
         self._masker.add_secret(found)
         return found
+
+    def _keep_secret(self, name: str, secret: Secret) -> None:
+        self._masker.add_secret(secret)
+        self._around.keep_secret(name, secret)
 
     async def _finished_steps(self) -> set[str]:
         sql = "SELECT step FROM headrace_checkpoints WHERE run_id = ? AND slice = ?"
@@ -225,7 +217,7 @@ class _Run:
         def find(session: Any) -> dict[str, LastComplete]:
             found: dict[str, LastComplete] = {}
             for run in session.runs(pipeline=record.pipeline, limit=1000):
-                if run.scope != record.scope or run.run_id == record.run_id:
+                if (run.scope, run.org) != (record.scope, record.org) or run.run_id == record.run_id:
                     continue
                 for step in steps:
                     at = session.checkpoint(StreamKey(run.run_id, step, FINISHED)) if step not in found else None

@@ -15,12 +15,14 @@ from headrace.core import events
 from headrace.core.clock import Clock
 from headrace.core.contracts import CredentialRef, Destination, Secret
 from headrace.core.errors import DestinationBusy, RunIsHeld
+from headrace.crawl.context import nowhere
 from headrace.runner.database import SessionThread, open_session
 from headrace.runner.job import Job
 from headrace.state.contract import RunEntry
 from headrace.state.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
+    from headrace.secrets.vault import Vault
     from headrace.state.store import StateStore
 
 
@@ -32,6 +34,9 @@ class Surroundings:
     state: StateStore
     clock: Clock
     find_secret: Callable[[CredentialRef], Secret]
+    keep_secret: Callable[[str, Secret], None] = nowhere
+    vault: Vault | None = None
+    """Seals the tokens of stored credentials."""
     sinks: tuple[events.EventSink, ...] = ()
     offline: bool = False
     rewrite: Mapping[str, str] = field(default_factory=dict)

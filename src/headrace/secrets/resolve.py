@@ -12,10 +12,11 @@ from typing import Any
 from headrace.core.contracts import CredentialRef, Secret
 from headrace.core.errors import SecretMissing
 from headrace.secrets.files import read_secrets, read_text
+from headrace.secrets.references import read_reference
 
 _VALUE_MEMBERS = ("api_key", "token", "access_token")
 
-Stored = Callable[[str, str], str | Mapping[str, Any] | None]
+Stored = Callable[[str, str], Secret | str | Mapping[str, Any] | None]
 """(organisation, provider) to the organisation's stored credential."""
 Prompt = Callable[[str], str | None]
 """Asks a person at the terminal, without echo; ``None`` or nothing when they give none."""
@@ -37,14 +38,18 @@ def resolve(
 
     In this order: the run's secrets ``[provider]``, ``[provider_api_key]``, ``[provider_credential]``; the
     organisation's; the run's secret ``[secret_key]``; and, with ``trust_environment`` (the CLI and the
-    library, never a run started over HTTP), the environment ``<PROVIDER>_API_KEY``,
-    ``<PROVIDER>_CREDENTIAL``, ``<SECRET_KEY>``; the file that ``<PROVIDER>_API_KEY_FILE`` names; ``files``
-    and the one that ``HEADRACE_SECRETS`` names; ``prompt``. Names match in any case; an empty value counts
-    as not found. Raises SecretMissing, which lists the places, and InputError for a file that cannot be
-    read; neither shows a value. Without a terminal ``prompt`` is ``None``.
+    library, never a run started over HTTP), what ``reference`` names; the environment ``<PROVIDER>_API_KEY``,
+    ``<PROVIDER>_CREDENTIAL``, ``<SECRET_KEY>``; what ``<PROVIDER>_API_KEY_REF`` refers to; the file that
+    ``<PROVIDER>_API_KEY_FILE`` names; ``files`` and the one that ``HEADRACE_SECRETS`` names; ``prompt``. Names
+    match in any case; an empty value counts as not found. Raises SecretMissing, which lists the places, InputError
+    for a file that cannot be read, and what ``stored`` raises; none shows a value. Without a terminal ``prompt`` is
+    ``None``.
     """
     search = _Search()
     found = _find(search, ref, org, run_secrets, stored)
+    if found is None and trust_environment and ref.reference:
+        found = credential(read_reference(ref.reference, environ, warn))
+        search.places.append(f"{ref.reference} (empty)")
     if found is None and trust_environment and (ref.provider or ref.secret_key):
         found = _find_around(search, ref, environ, files, prompt, warn)
     if found is not None:
@@ -53,11 +58,14 @@ def resolve(
 
 
 def credential(value: Any) -> Secret | None:
-    """A secret from what a place holds: text, JSON text, or a mapping; ``None`` when there is nothing in it.
+    """A secret from what a place holds: text, JSON text, a mapping, or a secret already; ``None`` when there is
+    nothing in it.
 
     The value of a JSON credential is its ``api_key``, ``token`` or ``access_token``; empty when it has none
     of them (OAuth2 clients, user and password), and ``fields`` has all of it.
     """
+    if isinstance(value, Secret):
+        return value if value.value or value.fields else None
     if isinstance(value, str):
         value = value.strip()
         if not value.startswith("{"):
@@ -124,6 +132,12 @@ def _find_around(
     if found is not None:
         return found
     if ref.provider:
+        pointer = f"{_variable(ref.provider)}_API_KEY_REF"
+        if environ.get(pointer):
+            found = credential(read_reference(environ[pointer], environ, warn))
+            if found is not None:
+                return found
+        search.places.append(f"what {pointer} refers to: {'empty' if environ.get(pointer) else 'not set'}")
         pointer = f"{_variable(ref.provider)}_API_KEY_FILE"
         if environ.get(pointer):
             path = Path(environ[pointer]).expanduser()
@@ -150,14 +164,16 @@ def _find_around(
 
 
 def _missing(ref: CredentialRef, org: str, places: list[str], trust_environment: bool) -> SecretMissing:
-    name = ref.provider or ref.secret_key
+    name = ref.provider or ref.secret_key or ref.reference
     if not name:
         return SecretMissing(
             "the credential has no name", hint="name it, such as auth: {type: bearer, provider: HUBSPOT}", place="auth"
         )
     listed = "\n".join(f"  {number}. {place}" for number, place in enumerate(places, 1))
     what = f"provider {ref.provider}" if ref.provider else f"secret_key {ref.secret_key}"
-    if trust_environment:
+    if not (ref.provider or ref.secret_key):
+        what, hint = f"the reference {ref.reference}", "a run that was not started here reads no references"
+    elif trust_environment:
         hint = f"write: export {_variables(ref)[0]}=..."
     else:
         hint = f"give the run a secret {name.lower()}, or store a credential of organisation {org!r}"

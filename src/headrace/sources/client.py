@@ -15,7 +15,7 @@ from headrace.core.contracts import Auth, Secret, Transport
 from headrace.core.errors import AuthRefused, DecodeError, InputError, OriginRefused, RequestFailed
 from headrace.core.events import Event, RequestRetried, RequestSent, Waiting
 from headrace.core.http import Request, Response, origin, without_params
-from headrace.sources.origins import allowed_origins, resolve, shown
+from headrace.sources.origins import allowed_origins, check_host, resolve, shown
 from headrace.sources.ratelimit import RateLimit
 from headrace.sources.retry import NotSent, is_limited, plan_retry, reason_of
 from headrace.sources.retry_after import quota_wait
@@ -34,7 +34,9 @@ class ResponseCache(Protocol):
     """Answers by :func:`request_key`; what is put in is masked already."""
 
     def get(self, key: str) -> Response | None: ...
-    def put(self, key: str, response: Response) -> None: ...
+    def put(self, key: str, response: Response) -> Response:
+        """Returns the answer, with its body packed if that was done."""
+        ...
 
 
 class MaskSecrets(Protocol):
@@ -89,8 +91,9 @@ class ApiClient:
         self._home = origin(home) if home else ""
         self._throttle = throttle or Throttle(rate_limit, clock, shared, self._waiting)
         self._secret_params = auth.secret_params() if auth is not None else frozenset()
+        self._only_to = secret.hosts if secret is not None else ()
         self._session = ClientSession(
-            clock, MemoryTokens() if tokens is None else tokens, self._send_unsigned, masker.add
+            clock, MemoryTokens() if tokens is None else tokens, self._send_unsigned, masker.add, self._only_to
         )
         self._renewal = asyncio.Lock()
         self._renewals = 0
@@ -130,7 +133,7 @@ class ApiClient:
         response = await self._with_retries(request, accept, at_home)
         faults.point("fetch.sent")
         if self._cache is not None:
-            self._cache.put(key, response)
+            response = self._cache.put(key, response)
             faults.point("fetch.cached")
         return response
 
@@ -220,7 +223,9 @@ class ApiClient:
                 signed = replace(request, headers=public)
             elif self._auth is not None:
                 # Signed only now: a token may have expired while the request waited for its turn.
+                check_host(request.url, self._only_to)
                 signed = await self._auth.sign(request, self._secret, self._session)
+                signed = replace(signed, only_to=self._only_to)
             else:
                 signed = request
             sent.at = self._clock.monotonic()
@@ -245,6 +250,7 @@ class ApiClient:
         return response
 
     async def _send_unsigned(self, request: Request) -> Response:
+        check_host(request.url, request.only_to)
         try:
             return await self._send(request)
         except NotSent:

@@ -177,6 +177,8 @@ class AiohttpTransport:
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
         pieces: list[bytes] = []
         left = self._max_body
+        if (answer.content_length or 0) > left:
+            raise too_large(left)
         while piece := await answer.content.readany():
             left -= len(piece)
             if left < 0:

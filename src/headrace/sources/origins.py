@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urljoin, urlsplit
 
-from headrace.core.errors import InputError, OriginRefused
+from headrace.core.errors import HostRefused, InputError, OriginRefused
+from headrace.core.hosts import host_rules, is_loopback, may_go
 from headrace.core.http import origin
 
 
@@ -53,6 +54,26 @@ def resolve(url: str, base: str, allowed: frozenset[str], *, what: str) -> str:
             hint=f"if that is right, add it: allowed_hosts: [{shown(there)!r}]; no credential is sent there",
         )
     return target.partition("#")[0]
+
+
+def check_host(url: str, hosts: tuple[str, ...], instead_of: str = "") -> None:
+    """Raises HostRefused when a request that carries a credential for ``hosts`` (none: any) would go to another.
+
+    ``instead_of`` is the URL in whose place ``url`` is asked (``--rewrite``): then this machine itself will do too.
+    """
+    rules = host_rules(hosts)
+    if may_go(url, rules) or (instead_of and is_loopback(urlsplit(url).hostname or "")):
+        return
+    there = shown(origin(url))
+    if instead_of:
+        raise HostRefused(
+            f"--rewrite would take the credential of {shown(origin(instead_of))} to {there}, which it does not name",
+            hint=f"it may go to {', '.join(hosts)}, and to a stand-in on this machine",
+        )
+    raise HostRefused(
+        f"the credential may not be sent to {there}: it names {', '.join(hosts)}",
+        hint="if that is right, store it again with this host: headrace credentials set ORG PROVIDER --host HOST",
+    )
 
 
 def shown(origin_text: str) -> str:

@@ -27,6 +27,10 @@ class Step(Model):
     mapping_fields: ClassVar[frozenset[str]] = frozenset()
     """Dotted keys that determine what is made of the answers: can change, by ``--adopt`` and replay."""
 
+    prepares: ClassVar[bool] = False
+    """Leaves nothing behind but what later steps of this call need (a secret): it runs in every call, whichever steps
+    are chosen."""
+
     async def run(self, step: str, title: str, ctx: RunContext) -> CrawlResult:
         """Do the work of the step called ``step``, from where its checkpoints stand. Raises HeadraceError
         after what was fetched is committed."""

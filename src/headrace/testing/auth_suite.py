@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -50,6 +51,11 @@ class RecordedSession:
             self.tokens.pop(name, None)
         else:
             self.tokens[name] = token
+
+    @asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[None]:
+        await asyncio.sleep(0)
+        yield
 
     def mask(self, secret: str) -> None:
         self.masked.append(secret)

@@ -26,8 +26,8 @@ class OAuth2Auth(WithCredential):
     """The credential decides the flow: one with ``refresh_token`` renews by it, one with ``client_id`` and
     ``client_secret`` uses client credentials, a plain text is sent as a bearer token.
 
-    Tokens are renewed before they expire and once after a 401. A rotated refresh token is stored
-    before the token that came with it is used.
+    Tokens are renewed before they expire and once after a 401, by one process at a time. A rotated refresh token is
+    stored before the token that came with it is used.
     """
 
     type: Literal["oauth2"] = "oauth2"
@@ -52,7 +52,7 @@ class OAuth2Auth(WithCredential):
         if secret is None or not self._renewable(secret):
             return False
         name = self._name(secret)
-        async with _lock(name):
+        async with _lock(name), session.alone(name):
             kept = session.get_token(name) or {}
             # The refresh token stays: it may have been rotated, and then it is the only one.
             session.put_token(name, {key: kept[key] for key in ("refresh_token",) if key in kept} or None)
@@ -66,7 +66,7 @@ class OAuth2Auth(WithCredential):
         name = self._name(secret)
         token = self._valid(session.get_token(name), session)
         if token is None:
-            async with _lock(name):
+            async with _lock(name), session.alone(name):
                 token = self._valid(session.get_token(name), session)
                 if token is None:
                     token = await self._renew(name, secret, session)
