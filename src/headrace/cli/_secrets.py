@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ import click
 
 if TYPE_CHECKING:
     from headrace.core.contracts import CredentialRef, Secret
+    from headrace.pipeline.load import Loaded
+    from headrace.runner.secrets import OrgTokens
 
 
 def prompt() -> Callable[[str], str | None] | None:
@@ -36,12 +38,32 @@ def prompt() -> Callable[[str], str | None] | None:
     return ask
 
 
-def finder(org: str, secrets_file: Path | None) -> Callable[[CredentialRef], Secret]:
-    """Look a credential up as `run` does."""
-    from headrace.secrets.resolve import resolve
+@contextmanager
+def opened(
+    loaded: Loaded, secrets_file: Path | None, folder: Path | None
+) -> Iterator[tuple[Callable[[CredentialRef], Secret], OrgTokens]]:
+    """How `run` looks a credential up, and where it keeps tokens. What a decrypting step of the file would put under
+    another name is found under that name too."""
+    from headrace.cli._database import opened_state
+    from headrace.core.contracts import CredentialRef
+    from headrace.runner.secrets import OrgTokens, RunSecrets
+    from headrace.secrets.vault import Vault
+    from headrace.steps.integrations.kms_decrypt import KmsDecrypt
 
-    def find(reference: CredentialRef) -> Secret:
-        files = (secrets_file,) if secrets_file is not None else ()
-        return resolve(reference, org=org, run_secrets={}, environ=os.environ, files=files, prompt=prompt())
+    files = (secrets_file,) if secrets_file is not None else ()
+    with opened_state(folder) as store:
+        vault = Vault(store.credentials)
+        secrets = RunSecrets(loaded.org, {}, vault, files=files, prompt=prompt())
 
-    return find
+        def find(reference: CredentialRef) -> Secret:
+            for entry in loaded.pipeline.steps:
+                config = entry.config
+                if (
+                    isinstance(config, KmsDecrypt)
+                    and reference.secret_key
+                    and config.context_key == reference.secret_key
+                ):
+                    secrets.keep(reference.secret_key, secrets.find(CredentialRef(config.provider)))
+            return secrets.find(reference)
+
+        yield find, OrgTokens(store, loaded.org, vault)

@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "replay": "Rebuild tables from the archive, without one request.",
     "removals": "List, confirm or reject rows that are gone.",
     "accept": "Accept a suspect run as complete.",
+    "credentials": "Store, test, rotate and remove organisations' credentials.",
     "schema": "Print the JSON Schema of pipeline files, or a table's history.",
     "purge": "Delete archived answers or removed rows.",
     "vacuum": "Give deleted bytes back to the disk.",

@@ -68,15 +68,16 @@ def command(
         loaded = load(pipeline, params=given, env=env, org=org, destination=destination)
     except InputError as error:
         raise _options.misspelt(error, ctx) from None
-    page = preview(
-        loaded,
-        destination=from_url(loaded.destination),
-        find_secret=_secrets.finder(loaded.org, secrets_file),
-        step=step,
-        rewrite=_options.pairs(rewrites, "--rewrite"),
-        tokens=_Tokens(state, loaded.org),
-        rows=rows,
-    )
+    with _secrets.opened(loaded, secrets_file, state) as (find_secret, tokens):
+        page = preview(
+            loaded,
+            destination=from_url(loaded.destination),
+            find_secret=find_secret,
+            step=step,
+            rewrite=_options.pairs(rewrites, "--rewrite"),
+            tokens=tokens,
+            rows=rows,
+        )
     code = page.error.exit_code if page.error is not None else 0
     if as_json:
         click.echo(json.dumps({**_document(page), "exit_code": code}, default=str))
@@ -86,25 +87,6 @@ def command(
     if page.error is not None:
         click.echo(f"error: {page.error}", err=True)
     return code
-
-
-class _Tokens:
-    """OAuth2 tokens of the state folder, opened when a token is asked for."""
-
-    def __init__(self, folder: Path | None, org: str) -> None:
-        self._folder, self._org = folder, org
-
-    def get_token(self, name: str) -> Any:
-        from headrace.cli._database import opened_state
-
-        with opened_state(self._folder) as store:
-            return store.get_token(f"{self._org}/{name}")
-
-    def put_token(self, name: str, token: Any) -> None:
-        from headrace.cli._database import opened_state
-
-        with opened_state(self._folder) as store:
-            store.put_token(f"{self._org}/{name}", token)
 
 
 def _lines(page: Preview, lines: int) -> Iterator[str]:

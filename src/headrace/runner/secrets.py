@@ -99,11 +99,6 @@ class OrgTokens:
         return f"{self._org}/{name}"
 
 
-def token_prefix(org: str, provider: str) -> str:
-    """What the names of all tokens of a credential begin with."""
-    return f"{org}/oauth2/{provider}/"
-
-
 def _provider(name: str) -> str:
     """The provider in a token's name: ``oauth2/PROVIDER/<digest>``."""
     return name.partition("/")[2].rpartition("/")[0]

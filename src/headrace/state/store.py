@@ -155,12 +155,14 @@ class StateStore:
 
         self._do(work, None)
 
-    def forget_tokens(self, prefix: str) -> None:
-        """Forget every token whose name starts with ``prefix``."""
-        for name in [name for name in self._tokens if name.startswith(prefix)]:
-            self._tokens[name] = None
-        sql = "DELETE FROM tokens WHERE substr(name, 1, ?) = ?"
-        self._do(lambda connection: connection.execute(sql, (len(prefix), prefix)).rowcount, 0)
+    def forget_tokens(self, start: str, then: str) -> None:
+        """Forget every token whose name is ``start``, followed by ``then`` in any case, and more."""
+        for name in [name for name in self._tokens if name.startswith(start)]:
+            if name.removeprefix(start).casefold().startswith(then.casefold()):
+                self._tokens[name] = None
+        sql = "DELETE FROM tokens WHERE substr(name, 1, ?1) = ?2 AND lower(substr(name, ?1 + 1, ?3)) = lower(?4)"
+        given = (len(start), start, len(then), then)
+        self._do(lambda connection: connection.execute(sql, given).rowcount, 0)
 
     def take_turn(self, name: str, owner: str) -> bool:
         def work(connection: sqlite3.Connection) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from headrace.core.contracts import Paginator, Session
+from headrace.core.contracts import Auth, Paginator, Session
 from headrace.core.errors import InputError
 from headrace.core.http import Request
 from headrace.core.params import resolve_params
@@ -17,6 +17,7 @@ from headrace.core.templates import Lookup, as_text, render, render_tree
 from headrace.crawl import slices
 from headrace.crawl.plan import CrawlPlan, IncrementalPlan, SlicePlan
 from headrace.mapping.spec import legacy_table
+from headrace.sources.auth._credential import WithCredential
 from headrace.sources.paginate.none import SinglePage
 from headrace.steps.generic.api_extractor import ApiExtractor, Slices
 
@@ -42,7 +43,7 @@ def make_plan(config: ApiExtractor, step: str, title: str, lookup: Lookup) -> Cr
         data_path=parse(config.data_path),
         tables=config.tables or [legacy_table(_target(config), config.transform)],
         host=urlsplit(url).netloc.rpartition("@")[2],
-        auth=config.auth,
+        auth=_auth(config.auth, lookup),
         decoder=config.decode,
         error_path=parse(error_path) if error_path is not None else None,
         ok_path=parse(config.ok_path) if config.ok_path is not None else None,
@@ -58,6 +59,11 @@ def make_plan(config: ApiExtractor, step: str, title: str, lookup: Lookup) -> Cr
         max_rejected=config.max_rejected,
         removed_after=2 if getattr(paginator, "type", "none") in ("page", "offset") else 1,
     )
+
+
+def _auth(auth: Auth | None, lookup: Lookup) -> Auth | None:
+    reference = auth.credential().reference if isinstance(auth, WithCredential) else None
+    return auth.model_copy(update={"secret_ref": as_text(render(reference, lookup))}) if auth and reference else auth
 
 
 def _target(config: ApiExtractor) -> Any:

@@ -94,7 +94,7 @@ class ApiExtractor(Source):
 
     processor: ClassVar[str] = "generic.api_extractor"
     templated: ClassVar[tuple[str, ...]] = (
-        "base_url", "url", "params", "headers", "body", "graphql.variables", "soap.envelope", "incremental.start",
+        "base_url", "url", "params", "headers", "body", "graphql.variables", "soap.envelope", "auth.secret_ref", "incremental.start",
         "slices.each", "slices.rows", "slices.dates.from", "slices.dates.to",
         "tables.*.columns.*.value", "tables.*.where", "tables.*.on_insert", "tables.*.on_change", "transform.add_fields",
     )  # fmt: skip
