@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 30.0
 _LONGEST_HEADER = 65536  # Link headers of real APIs pass the usual 8 KB
+_MOST_HEADERS = 128  # aiohttp's own bound
+_NO_SETTING = "no setting raises this: is it the right url? Otherwise ask the API's makers"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BREAKS = re.compile(r"[\r\n\0]")
 _PLAIN_URL = re.compile(r"[!-~]+")
@@ -281,6 +283,10 @@ def _explained(error: Exception, request: Request, host: str) -> Exception:
         return cut_short(f"{host} closed the connection before the end")
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return RequestFailed(f"{host} closed the connection without an answer")
+    if isinstance(error, aiohttp.ClientResponseError) and "oo many headers" in error.message:
+        return RequestFailed(f"{host} sent too many headers: at most {_MOST_HEADERS} are read", hint=_NO_SETTING)
+    if isinstance(error, aiohttp.ClientResponseError) and error.message.startswith("Got more than"):
+        return RequestFailed(f"{host} sent a header of more than {_LONGEST_HEADER:,} bytes", hint=_NO_SETTING)
     if isinstance(error, aiohttp.ClientResponseError):
         return RequestFailed(f"{host} sent what is not HTTP: {error.message}")
     if isinstance(error, aiohttp.ClientError | OSError):

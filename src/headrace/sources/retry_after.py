@@ -22,6 +22,9 @@ _OLD_FORM = re.compile(r"\b(remaining|reset)\s*=\s*(\d+)")
 _POLICY = re.compile(r";\s*([rt])\s*=\s*(\d+)")
 _EPOCH_MILLIS, _EPOCH_SECONDS = 1e11, 5e8  # above: the number is a date, not a distance
 
+_NO_TIME = 1e15
+"""Beyond the year 30000 in either unit: no clock gets there, and infinity has no JSON."""
+
 
 def retry_after(response: Response) -> float | None:
     """Seconds that ``Retry-After`` asks for (0 for a past date), or ``None``."""
@@ -75,7 +78,7 @@ def _quotas(response: Response) -> Iterator[tuple[float | None, float]]:
 
 def _seconds(value: str, response: Response) -> float | None:
     if _NUMBER.fullmatch(value):
-        number = float(value)
+        number = min(float(value), _NO_TIME)
         if number > _EPOCH_MILLIS:
             number /= 1000
         return max(0.0, number - _server_time(response)) if number > _EPOCH_SECONDS else number

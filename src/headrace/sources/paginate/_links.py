@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 from headrace.core.errors import AnswerError
+from headrace.sources.paginate._place import LONGEST
 
 # Possessive: a hostile header takes linear time.
 _TARGET = re.compile(r"\s*+,?\s*+<([^>]*+)>")
@@ -51,6 +52,10 @@ def _skip(header: str, at: int) -> int:
 def resolve(link: str, page_url: str, place: str) -> str:
     """``link`` as a request takes it: against the page's URL when it is relative, otherwise untouched but for
     characters that no URL may hold. Raises AnswerError for anything that is not http or https."""
+    if len(link) > LONGEST:
+        raise AnswerError(
+            f"{place} has {len(link):,} characters: at most {LONGEST:,} can be sent", hint="is that the right path?"
+        )
     try:
         link = quote(link.strip(), safe="%/:=&?~#+!$,;'@()*[]{}|^`\\-._")
         if not urlsplit(link).scheme:

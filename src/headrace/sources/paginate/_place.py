@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal
 from xml.sax.saxutils import escape
 
-from headrace.core.errors import InputError
+from headrace.core.errors import AnswerError, InputError
 from headrace.core.http import Request
 from headrace.core.paths import Segment, parse
 
@@ -32,6 +32,20 @@ def put(request: Request, where: Where, name: str, value: Any) -> Request:
         return replace(request, text=request.text.replace(f"{{{name}}}", written))
     body = {} if request.json is None else request.json
     return replace(request, json=_put_json(body, parse(name).segments, value, name))
+
+
+LONGEST = 65_536
+"""Characters of a cursor or link that a URL or a header carries here; few servers take 8,000."""
+LONGEST_IN_BODY = 1_000_000
+"""Those that a body carries: the cursor is kept with every page."""
+
+
+def refuse_long(value: Any, place: str, *, in_body: bool = False) -> None:
+    """Raises AnswerError for a cursor or link that is too long to be one; ``place`` says where it stood."""
+    length, most = len(text(value)), LONGEST_IN_BODY if in_body else LONGEST
+    if length > most:
+        hint = "is that the right path? A cursor is short" if in_body else "is that the right path? in: body carries more"
+        raise AnswerError(f"{place} has {length:,} characters: at most {most:,} can be sent", hint=hint)
 
 
 def blank(request: Request, name: str) -> Request:

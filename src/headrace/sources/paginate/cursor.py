@@ -14,7 +14,7 @@ from headrace.core.model import PathText
 from headrace.core.paths import MISSING, Path, parse
 from headrace.sources.paginate._lost import flagged, lost, refuse_lost
 from headrace.sources.paginate._paged import Paged
-from headrace.sources.paginate._place import alone, blank, put
+from headrace.sources.paginate._place import alone, blank, put, refuse_long
 
 
 class CursorPages(Paged):
@@ -146,6 +146,7 @@ class CursorPages(Paged):
             raise AnswerError(
                 f"{place} holds a lone surrogate, which no request can carry", hint="ask the API's makers"
             )
+        refuse_long(value, place, in_body=self.in_ == "body")
         return value
 
 
