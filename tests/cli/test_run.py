@@ -165,7 +165,7 @@ def test_the_json_of_a_run_has_these_members(invoke: Invoke, sapi: Sapi) -> None
     found = invoke(*sapi, "--json", "--progress", "none").json
     assert set(found) == {
         "run_id", "pipeline", "destination", "status", "rows", "pages", "requests", "cached", "retries", "seconds",
-        "resumed", "steps", "suspicions", "error", "exit_code",
+        "resumed", "steps", "suspicions", "error", "checks", "exit_code",
     }  # fmt: skip
     assert (found["status"], found["exit_code"], found["pipeline"]) == ("done", 0, "sapi")
 

@@ -15,6 +15,7 @@ from headrace.cli.main import COMMANDS
 from headrace.core.contracts import Auth, Decoder, Destination, Paginator
 from headrace.core.kinds import menu
 from headrace.steps.base import processors
+from headrace.steps.checks._base import Check
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -36,6 +37,7 @@ MENUS = [
     ("guide/auth.md", "headrace.sources.auth", Auth),
     ("guide/answers.md", "headrace.sources.decode", Decoder),
     ("destinations.md", "headrace.destinations", Destination),
+    ("guide/quality.md", "headrace.steps.checks", Check),
 ]
 
 

@@ -91,6 +91,7 @@ def summary(result: RunResult, again: str = "") -> Iterator[str]:
         first, *more = result.error.splitlines()
         yield f"  why  {first}"
         yield from (f"       {line}" for line in more)
+    yield from _checks(result)
     for seen, remedy in result.suspicions:
         if seen != result.error:
             yield f"  seen {seen}"
@@ -102,6 +103,17 @@ def summary(result: RunResult, again: str = "") -> Iterator[str]:
     elif result.rows and not result.resumed:
         named = "" if result.destination == "duckdb:///headrace.duckdb" else f" --destination {result.destination}"
         yield f'  next headrace query "SELECT * FROM {next(iter(result.rows))} LIMIT 5"{named}'
+
+
+def _checks(result: RunResult) -> Iterator[str]:
+    """How many quality checks passed, and what a warning says; what fails the run is said as its error."""
+    if result.checks:
+        passed = sum(check.passed for check in result.checks)
+        yield f"  checks {passed} of {len(result.checks)} passed"
+    for check in result.checks:
+        if not check.passed and check.severity == "warn":
+            yield f"  warn {check.check}: {check.message}"
+            yield from (f"       {row}" for row in check.examples)
 
 
 def _count(number: int, what: str) -> str:

@@ -125,6 +125,22 @@ class Suspicion(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class QualityChecked(Event):
+    """A quality check has been made and its result stored. ``examples`` are failing rows as JSON."""
+
+    step: str
+    check: str
+    kind: str
+    table: str
+    severity: str
+    passed: bool
+    result: float | None
+    threshold: float | None
+    message: str = ""
+    examples: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Warned(Event):
     message: str
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Disposition: TypeAlias = Literal["append", "merge", "replace", "sync", "scd2"]
 
-GROUP_ROWS = 10_240
+GROUP_ROWS = 8_192
 """Rows that make a group large enough to be committed before its time. DuckDB writes its row groups of just this size
 straight into the file: less than one goes through its log and through memory, and costs three times as much."""
 PAGE, RECORD = "_page", "_record"
@@ -62,6 +62,8 @@ class TableSpec:
     when_absent: Literal["create", "refuse", "withhold"] = "create"
     """What a table that does not exist yet gets: it is made, the run is refused, or all of its records are
     rejected (only ``<name>_rejected`` is made)."""
+    sensitive: tuple[str, ...] = ()
+    """Columns whose values quality checks never show."""
 
     @property
     def provenance(self) -> bool:
@@ -282,6 +284,11 @@ def page_id(fetched_at: int, key: StreamKey, page_number: int) -> int:
 
     place = f"{key.run_id}\0{key.step}\0{key.slice}\0{page_number}".encode()
     return (fetched_at - _EPOCH_2020) << 13 | zlib.crc32(place) & 0x1FFF
+
+
+def first_page_id(at: int) -> int:
+    """The least :func:`page_id` of a page that was fetched at ``at`` or later."""
+    return (at - _EPOCH_2020) << 13
 
 
 def page_time(identifier: int) -> int:

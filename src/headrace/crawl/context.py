@@ -77,6 +77,10 @@ class RunContext:
     offline: bool = False
     page_limit: int | None = None
     resumed: bool = False
+    cut_off: bool = False
+    """The call before this one was killed: it could not say how it ended."""
+    sensitive: frozenset[str] = frozenset()
+    """Columns that the file marks as sensitive, whatever their table; case-folded."""
     accepted: bool = False
     """A person has said that what looks like a truncation is right."""
     keep_secret: Callable[[str, Secret], None] = nowhere

@@ -106,7 +106,7 @@ def dump_spec(spec: TableSpec) -> str:
 
 def load_spec(text: str) -> TableSpec:
     values = json.loads(text)
-    for name in ("key", "hidden"):
-        values[name] = tuple(values[name])
+    for name in ("key", "hidden", "sensitive"):
+        values[name] = tuple(values.get(name, ()))
     values["hash_without"] = frozenset(values["hash_without"])
     return TableSpec(**values)

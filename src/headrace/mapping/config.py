@@ -31,6 +31,8 @@ class Column(Model):
     """Functions, in order."""
     default: Any = None
     """What stands for null or absent."""
+    sensitive: bool = False
+    """Its values are never shown in messages, logs, or results and kept rows of quality checks."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Column:

@@ -33,6 +33,7 @@ class ColumnPlan:
     declared: ColumnType | None = None
     functions: tuple[Callable[[Cell], Cell], ...] = ()
     default: Cell = None
+    sensitive: bool = False
 
     @property
     def constant(self) -> bool:
@@ -51,14 +52,21 @@ class ColumnPlan:
                     break
                 cell = function(cell)
         except Unfit as unfit:
-            raise Unfit(f"column {self.name!r}: {unfit.reason}", self.name) from None
+            reason = "its value does not fit (sensitive: not shown)" if self.sensitive else unfit.reason
+            raise Unfit(f"column {self.name!r}: {reason}", self.name) from None
         if cell is None:
             cell = self.default
         if cell is None:
             return None
-        if self.declared is not None:
-            cell = declare(cell, self.declared, self.name)
-        check(cell, limits, self.name)
+        try:
+            if self.declared is not None:
+                cell = declare(cell, self.declared, self.name)
+            check(cell, limits, self.name)
+        except Unfit:
+            if self.sensitive:
+                reason = f"column {self.name!r}: its value is no {self.declared or 'value that can be stored'}"
+                raise Unfit(f"{reason} (sensitive: not shown)", self.name) from None
+            raise
         return cell
 
 
@@ -142,6 +150,7 @@ def _column(name: str, label: str, column: Column, declared: ColumnType | None) 
         declared=declared,
         functions=tuple(FUNCTIONS[f] for f in column.apply),
         default=from_python(column.default),
+        sensitive=column.sensitive,
     )
 
 

@@ -169,7 +169,8 @@ def _hold_to_contract(
     if mode == "evolve" or before == "untyped" or (before is None and not state.established):
         return
     change = f"would widen from {before} to {after}" if before else f"is new ({after})"
-    reason = f"column {name!r} {change} for {shown(cell)}"
+    hidden = any(column.sensitive for column in plan.columns if column.name == name)
+    reason = f"column {name!r} {change} for {'a value (sensitive: not shown)' if hidden else shown(cell)}"
     if mode == "quarantine":
         raise Unfit(f"{reason}; the table's contract for {what} is quarantine", name)
     raise ContractBroken(

@@ -125,6 +125,7 @@ def _spec(table: Table, fold: Callable[[str], str], problems: list[str]) -> Tabl
         membership=bool(table.key) and watched,
         removed_after=rule.after_missing or 1,
         removed_share=rule.max_share,
+        sensitive=tuple(fold(name) for name, column in columns.items() if column.sensitive),
         when_absent=_WHEN_ABSENT[table.contracted.tables],
     )
 

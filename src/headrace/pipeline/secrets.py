@@ -87,3 +87,15 @@ def _in_url(url: str) -> Iterator[str]:
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
     yield from (unquote(password or user), password or user)
     yield from (value for name, value in parse_qsl(parts.query) if spells_out(name, value))
+
+
+def sensitive_columns(resolved: Mapping[str, Any]) -> frozenset[str]:
+    """The columns that the tables of a resolved pipeline mark ``sensitive``, case-folded: a name that is sensitive in
+    one table is so in all, since SQL carries columns from table to table."""
+    found: set[str] = set()
+    for entry in resolved.get("steps", ()):
+        for table in (entry.get("config") or {}).get("tables") or ():
+            for name, column in (table.get("columns") or {}).items():
+                if isinstance(column, Mapping) and column.get("sensitive"):
+                    found.add(name.casefold())
+    return frozenset(found)

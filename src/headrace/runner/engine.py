@@ -15,7 +15,7 @@ from headrace.core.templates import as_text, render
 from headrace.crawl.context import LastComplete, RunContext
 from headrace.crawl.extract import FINISHED
 from headrace.crawl.plan import CrawlResult
-from headrace.pipeline.secrets import spelled_out
+from headrace.pipeline.secrets import sensitive_columns, spelled_out
 from headrace.runner import holding, records
 from headrace.runner.database import SessionThread
 from headrace.runner.holding import Surroundings
@@ -41,7 +41,7 @@ async def execute(job: Job, around: Surroundings) -> RunResult:
     fanout = Fanout((tally, StateSink(around.state, tally, around.clock), *around.sinks))
     started = around.clock.monotonic()
     async with holding.opened(job, around) as database, holding.leased(job, database, around):
-        job, record, resumed = await records.begin(job, database, around.clock, fanout)
+        job, record, resumed, cut_off = await records.begin(job, database, around.clock, fanout)
         if resumed and (record.status == "done" or (record.status == "suspect" and not around.accept)):
             return _as_it_stands(job, record, around)
         with holding.announced(job, around):
@@ -51,7 +51,7 @@ async def execute(job: Job, around: Surroundings) -> RunResult:
                 record.run_id,
                 warn=lambda text: fanout.emit(events.Warned(record.run_id, text)),
             )
-            run = _Run(job, around, database, record, resumed, fanout, tally, masker, cache)
+            run = _Run(job, around, database, record, resumed, cut_off, fanout, tally, masker, cache)
             fanout.emit(
                 events.RunStarted(record.run_id, job.pipeline_id, around.destination.url, resumed, record.params)
             )
@@ -78,6 +78,7 @@ async def execute(job: Job, around: Surroundings) -> RunResult:
                 steps=steps,
                 suspicions=suspicions,
                 error=error,
+                checks=tuple(tally.checks),
             )
             await run.save(status, error)
             if status == "done":
@@ -108,13 +109,15 @@ class _Run:
         database: SessionThread,
         record: RunRecord,
         resumed: bool,
+        cut_off: bool,
         fanout: Fanout,
         tally: Tally,
         masker: Masker,
         cache: ResponseCache,
     ) -> None:
         self._job, self._around, self._database = job, around, database
-        self._record, self._resumed = record, resumed
+        self._record, self._resumed, self._cut_off = record, resumed, cut_off
+        self._sensitive = sensitive_columns(record.resolved)
         self._fanout, self._tally, self._masker, self._cache = fanout, tally, masker, cache
         self._results: dict[str, dict[str, Any]] = {}
 
@@ -189,6 +192,8 @@ class _Run:
             offline=around.offline,
             page_limit=around.page_limit,
             resumed=self._resumed,
+            cut_off=self._cut_off,
+            sensitive=self._sensitive,
             accepted=around.accept,
         )
 

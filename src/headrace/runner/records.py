@@ -16,8 +16,8 @@ from headrace.runner.database import SessionThread
 from headrace.runner.job import Job
 
 
-async def begin(job: Job, database: SessionThread, clock: Clock, sink: EventSink) -> tuple[Job, RunRecord, bool]:
-    """The job and record to run under, and whether it goes on from an earlier call.
+async def begin(job: Job, database: SessionThread, clock: Clock, sink: EventSink) -> tuple[Job, RunRecord, bool, bool]:
+    """The job and record to run under, whether it goes on from an earlier call, and whether that was killed.
 
     A changed mapping gives way to the stored one unless the job adopts it. Raises RunRefused when the
     stored run had other parameters or another request part.
@@ -40,7 +40,7 @@ async def begin(job: Job, database: SessionThread, clock: Clock, sink: EventSink
         )
         await database.call(lambda s: s.save_run(record))
         faults.point("run.saved")
-        return job, record, False
+        return job, record, False, False
     _compare(job, stored)
     if stored.mapping_hash != job.mapping_hash:
         if job.adopt:
@@ -58,12 +58,13 @@ async def begin(job: Job, database: SessionThread, clock: Clock, sink: EventSink
             )
     more = _more_steps(job, stored)
     if stored.status == "suspect" or (stored.status == "done" and not more):
-        return job, stored, True
+        return job, stored, True, False
     if more:
         stored = replace(stored, resolved={**stored.resolved, "chosen": [*stored.resolved["chosen"], *more]})
+    cut_off = stored.status == "running"
     running = replace(stored, status="running", finished_at=None, error="")
     await database.call(lambda s: s.save_run(running))
-    return job, running, True
+    return job, running, True, cut_off
 
 
 def _more_steps(job: Job, stored: RunRecord) -> list[str]:

@@ -24,6 +24,22 @@ class StepSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckSummary:
+    """One quality check that this call made. ``examples`` are up to five failing rows as JSON."""
+
+    step: str
+    check: str
+    kind: str
+    table: str
+    severity: str
+    passed: bool
+    result: float | None
+    threshold: float | None
+    message: str = ""
+    examples: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """What :func:`headrace.run` returns.
 
@@ -46,6 +62,7 @@ class RunResult:
     steps: Sequence[StepSummary] = ()
     suspicions: Sequence[tuple[str, str]] = ()
     error: str = ""
+    checks: Sequence[CheckSummary] = ()
 
     @property
     def exit_code(self) -> int:

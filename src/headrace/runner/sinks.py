@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from headrace.core import events
 from headrace.core.clock import Clock
 from headrace.core.events import Event, EventSink
+from headrace.runner.result import CheckSummary
 
 if TYPE_CHECKING:
     from headrace.state.store import StateStore
@@ -45,6 +47,7 @@ class Tally:
         self.step = ""
         self.total: int | None = None
         self.records = 0
+        self.checks: list[CheckSummary] = []
 
     def emit(self, event: Event) -> None:
         match event:
@@ -61,6 +64,8 @@ class Tally:
                 self.rows.update(event.rows)
                 self.pages += event.pages
                 self.total = event.total
+            case events.QualityChecked():
+                self.checks.append(CheckSummary(*(getattr(event, field.name) for field in fields(CheckSummary))))
             case _:
                 pass
 

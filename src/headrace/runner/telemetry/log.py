@@ -39,6 +39,8 @@ class LogSink:
         if isinstance(event, _DETAIL) and self._verbose < 2:
             return
         level = "warning" if isinstance(event, _WARNINGS) else "info"
+        if isinstance(event, events.QualityChecked) and not event.passed:
+            level = "error" if event.severity == "fail" else "warning"
         if isinstance(event, events.RunFinished) and event.status == "failed":
             level = "error"
         self._log.msg(_snake(type(event).__name__), level=level, **_fields(event))
