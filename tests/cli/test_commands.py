@@ -262,6 +262,19 @@ def test_new_then_check(invoke: Invoke, snapshot: Snapshot, home: Path) -> None:
     assert (home / "shop.yml").read_text(encoding="utf-8") == text
 
 
+def test_new_from_a_built_in_pipeline(invoke: Invoke, home: Path) -> None:
+    from headrace import pipelines
+
+    for name in pipelines.names():
+        said = invoke("new", f"{name}.yml", "--from", name)
+        assert (said.code, (home / f"{name}.yml").read_bytes()) == (0, pipelines.read(name))
+    wrong = invoke("new", "shop.yml", "--from", "hubspott")
+    assert wrong.code == 2
+    assert "did you mean 'hubspot'?" in wrong.err
+    assert "there are: github, hubspot," in wrong.err
+    assert not (home / "shop.yml").exists()
+
+
 def test_preview(invoke: Invoke, sandbox: Sandbox, snapshot: Snapshot, home: Path) -> None:
     said = invoke("preview", "sapi", "--rewrite", f"{HOST}={sandbox.url}", "--rows", "1", "--lines", "3")
     assert said.code == 0

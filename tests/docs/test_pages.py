@@ -6,6 +6,8 @@ blocks before it, `python` in one namespace, `yaml` through the loader. What sta
 - `file=NAME`: the block is that file, and is checked as what it is
 - `in=file|source|config|table`: a part of a pipeline file, loaded as that part of a whole one
 - `file=NAME wrong`: a file that the loader refuses
+- `crawl=STYLE`: the configuration of an extract step that walks this style (or path) of the sandbox to its end and
+  lands each of its 1,000 records (`rows=N`: so many) once; `failing`: the first run fails, and the next go on
 - `exit=N`: the exit code that is expected, else 0
 - `background`: runs beside the blocks that follow
 - `output` (text): the output of the block before; `…` stands for any text, alone on a line for any lines
@@ -17,6 +19,7 @@ the tests. A `pyproject.toml` with entry points is installed by its metadata alo
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -123,6 +126,8 @@ class Terminal:
             code = compile(text, place, "exec")
             if name is None:
                 self.python(code)
+        elif fence.language == "yaml" and (style := fence.option("crawl")) is not None:
+            self.crawl(text, style, int(fence.option("rows") or 1_000), place, failing="failing" in fence.info)
         elif fence.language == "yaml" and self.plugin:  # this process has not the plug-in, and is to stay so
             self.bash(f"headrace check {name}", 0, place)
         elif fence.language == "yaml":
@@ -158,7 +163,6 @@ class Terminal:
         self.environ = {name: value for name, _, value in pairs if name not in ("_", "SHLVL", "PWD", "OLDPWD")}
 
     def python(self, code: Any) -> None:
-        import contextlib
         import io
 
         said = io.StringIO()
@@ -176,6 +180,42 @@ class Terminal:
             return
         whole = text if part is None else yaml.safe_dump(completed(yaml.safe_load(text), part), sort_keys=False)
         parse(whole, place)
+
+    def crawl(self, text: str, style: str, rows: int, place: str, *, failing: bool) -> None:
+        import sqlite3
+
+        import headrace
+
+        config = yaml.safe_load(text)
+        identity = "@id" if config.get("decode", {}).get("type") == "xml" else "id"
+        path = style if style.startswith("/") else f"/styles/{style}"
+        whole = completed(config, "config")
+        whole["source"] = {"base_url": f"http://127.0.0.1:{self.port}", "rate_limit": {"requests_per_second": 1_000}}
+        table = {"table": "landed", "columns": {"id": {"path": identity, "type": "int"}}}
+        whole["steps"][0]["config"] |= {"url": path, "tables": [table], "pagination": config["pagination"]}
+        name = path.strip("/").replace("/", "-")
+        file, database = self.folder / f"{name}.yml", self.folder / f"{name}.sqlite"
+        file.write_text(yaml.safe_dump(whole, sort_keys=False))
+        client = '{"client_id": "sandbox-client", "client_secret": "sandbox-secret"}'
+        status, failed = "", 0
+        while status != "done":
+            try:
+                found = headrace.run(
+                    file,
+                    destination=f"sqlite:///{database}",
+                    run_id=name,
+                    secrets={"sandbox": "some-key", "client": client},
+                )
+                status = found.status
+                assert status == "done", f"{place}: {found}"
+            except headrace.HeadraceError as error:
+                failed += 1
+                assert failing, f"{place}: {error}"
+                assert failed < 9, f"{place}: {error}"
+        assert bool(failed) == failing, place
+        with contextlib.closing(sqlite3.connect(database)) as landed:
+            counted = landed.execute("SELECT count(*), count(DISTINCT id) FROM landed").fetchone()
+        assert counted == (rows, rows), f"{place}: {counted} rows and ids, not {rows}"
 
     def install(self, project: dict[str, Any]) -> None:
         self.plugin = True
@@ -259,6 +299,22 @@ def test_what_is_not_run_says_why_and_is_little() -> None:
     assert len(skipped) <= LIMIT_NO_RUN, "\n".join(skipped)
 
 
+def test_every_style_has_its_recipe() -> None:
+    from headrace.sandbox.styles import all_styles
+
+    fences = BUILD.fences((ROOT / "docs/recipes.md").read_text())
+    assert set(all_styles()) <= {fence.option("crawl") for fence in fences}
+
+
+def test_the_examples_are_the_built_in_pipelines() -> None:
+    from headrace import pipelines
+
+    fences = BUILD.fences((ROOT / "docs/examples.md").read_text())
+    shown = {file.removesuffix(".yml"): fence.text for fence in fences if (file := fence.option("file"))}
+    assert set(shown) == set(pipelines.names()) - {"sapi"}
+    assert {name: pipelines.read(name).decode() for name in shown} == shown
+
+
 def test_every_fence_is_seen() -> None:
     """A fence that the parser misses would pass unread."""
     for page in PAGES:
@@ -273,6 +329,7 @@ def test_a_block_that_is_wrong_is_found(tmp_path: Path) -> None:
         ("python", "", "1 / 0"),
         ("yaml", "in=config", "pagination: {type: courser}"),
         ("yaml", "in=config", "data_pth: items"),
+        ("yaml", "crawl=cursor-more", "pagination: {type: none}\ndata_path: items"),
         ("text", "output", "something else"),
     ):
         with pytest.raises(Exception, match=r".") as error:  # what it raises is each block's own

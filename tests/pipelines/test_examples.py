@@ -31,7 +31,7 @@ TABLES = {
 
 
 def run(place: Any, url: str, name: str | Path, **options: Any) -> Any:
-    secrets = {name: "test-key" for name in ("hubspot", "stripe", "github", "vendor_api")}
+    secrets = dict.fromkeys(("hubspot", "stripe", "github", "vendor_api"), "test-key")
     given = {"secrets": secrets, "params": PARAMS.get(str(name), {}), **options}
     return place.run(name, rewrite=dict.fromkeys(HOSTS, url), **given)
 
@@ -104,9 +104,8 @@ def test_the_whole_configuration_runs(place: Any, sandbox: Any) -> None:
     ],
 )
 def test_a_wrong_key_fails_in_the_api_s_own_words(name: str, words: str, place: Any) -> None:
-    with run_in_thread(Options(records=20, api_key="right-key")) as sandbox:
-        with pytest.raises(AuthRefused) as error:
-            run(place, sandbox.url, name, secrets={name: "wrong-key-42"})
+    with run_in_thread(Options(records=20, api_key="right-key")) as sandbox, pytest.raises(AuthRefused) as error:
+        run(place, sandbox.url, name, secrets={name: "wrong-key-42"})
     assert words in error.value.message
     assert f"the credential of provider '{name.upper()}'" in error.value.hint
     assert "wrong-key-42" not in str(error.value)

@@ -12,11 +12,12 @@ from headrace.core.errors import UsageError
 
 @click.command("new")
 @click.argument("file", default="pipeline.yml", type=click.Path(path_type=Path, dir_okay=False))
-def command(file: Path) -> int:
+@click.option("--from", "source", metavar="NAME", help="Start from a built-in pipeline, such as hubspot.")
+def command(file: Path, source: str | None) -> int:
     """Write a commented pipeline to FILE (default: pipeline.yml), to start from. Overwrites nothing."""
     from headrace.pipeline.template import template
 
-    text = template()
+    text = template() if source is None else _built_in(source)
     name = re.sub(r"[^\w.-]", "-", file.stem)
     if re.fullmatch(r"\w[\w.-]*", name):
         text = text.replace("pipeline_id: my-api", f"pipeline_id: {name}")
@@ -34,3 +35,17 @@ def command(file: Path) -> int:
     click.echo(f"  headrace preview {file}    one page: the request, the answer, the rows")
     click.echo(f"  headrace run {file}")
     return 0
+
+
+def _built_in(name: str) -> str:
+    from headrace import pipelines
+    from headrace.core.suggest import did_you_mean
+
+    try:
+        return pipelines.read(name).decode()
+    except KeyError:
+        names = pipelines.names()
+        raise UsageError(
+            f"--from {name}: there is no such pipeline{did_you_mean(name, names)}",
+            hint=f"there are: {', '.join(names)}",
+        ) from None
