@@ -21,7 +21,7 @@ class Cleaning(Runs):
         return [removals_of(self.db, row) for row in rows]
 
     def decide_removals(self, table: str, run_id: str, *, confirm: bool) -> int:
-        from headrace.destinations._finish import mark_removed
+        from headrace.destinations._finish import first_page_of, mark_removed
 
         held = self.db.do("removals_held", (table, run_id))
         if not held:
@@ -33,7 +33,8 @@ class Cleaning(Runs):
             layout = self._layout(table)
             for scope, missing, after, found_at in held:
                 if confirm:
-                    known = self.db.do("count_missing", (run_id, after, scope), seen=quote(layout.seen))
+                    began = first_page_of(self.db, run_id)
+                    known = self.db.do("count_missing", (run_id, began, after, scope), seen=quote(layout.seen))
                     concerned += int(known[0][1])
                     mark_removed(self.db, layout, scope, run_id, after, self.db.micros(found_at) or 0)
                 else:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from headrace.core.tables import PAGE, RECORD, Finish, Removals
+from headrace.core.tables import PAGE, RECORD, Finish, Removals, first_page_id
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import Connection, Row
 from headrace.destinations._layout import Layout
 from headrace.destinations._sql import quote
 from headrace.destinations._staging import Staging
 from headrace.destinations._tables import Tables
+
+
+_NO_PAGE = (1 << 63) - 1
+"""Greater than any page's id."""
 
 
 class Finisher:
@@ -88,17 +92,20 @@ class Finisher:
 
     def _absences(self, layout: Layout, finish: Finish) -> list[Removals]:
         db, spec, seen = self.db, layout.spec, quote(layout.seen)
-        db.do("miss", (self.run_id, finish.scope, self.run_id, self.run_id), seen=seen)
+        began = first_page_of(db, self.run_id)
+        db.do("miss", (self.run_id, finish.scope, self.run_id, began, self.run_id), seen=seen)
         done = db.do("removals_of_run", (spec.name, finish.scope, self.run_id))
         if done:  # this end was committed before; a rebuild does again what was decided then
             if layout.name != spec.name and done[0][5] in ("applied", "confirmed"):
                 mark_removed(db, layout, finish.scope, self.run_id, spec.removed_after, db.micros(done[0][6]) or 0)
             return [removals_of(db, done[0])]
         after = spec.removed_after
-        known, missing = map(int, db.do("count_missing", (self.run_id, after, finish.scope), seen=seen)[0])
+        known, missing = map(int, db.do("count_missing", (self.run_id, began, after, finish.scope), seen=seen)[0])
         if not missing:
             return []
-        held = missing > spec.removed_share * known
+        # A record that came and could not be stored leaves no trace of its key: what is missing may be that one.
+        rejected = int(db.do("count_rejected", (self.run_id,), rejected=quote(layout.rejected))[0][0])
+        held = rejected > 0 or missing > spec.removed_share * known
         if not held:
             mark_removed(db, layout, finish.scope, self.run_id, after, finish.at)
         found = Removals(layout.spec.name, finish.scope, self.run_id, missing, known, "held" if held else "applied",
@@ -115,10 +122,18 @@ def removals_of(db: Connection, row: Row) -> Removals:
     return Removals(table, scope, run_id, missing, known, status, db.micros(found_at) or 0)
 
 
+def first_page_of(db: Connection, run_id: str) -> int:
+    """The least id that a page of this run can have. What another run saw later than that, while this one was under
+    way, is none that this one missed: it may have come behind the place that was being read."""
+    found = db.do("run_started", (run_id,))
+    return first_page_id(db.micros(found[0][0]) or 0) if found else _NO_PAGE
+
+
 def mark_removed(db: Connection, layout: Layout, scope: str, run_id: str, after: int, at: int) -> None:
     """Mark what the run ``run_id`` did not see; scd2: close what no scope has any more."""
     when = db.time(at)
-    db.do("mark_removed", (when, run_id, scope, run_id, after), seen=quote(layout.seen))
+    began = first_page_of(db, run_id)
+    db.do("mark_removed", (when, run_id, scope, run_id, began, after), seen=quote(layout.seen))
     if layout.spec.write == "scd2":
         keys = ", ".join(quote(k) for k in layout.spec.key)
         db.do("close_absent", (when, when), table=quote(layout.name), keys=keys, seen=quote(layout.seen),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 class SessionThread:
     """Runs work on one session, one piece after the other, always on the same thread."""
 
-    def __init__(self, destination: Destination, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, destination: Destination, executor: Executor) -> None:
         self.capabilities = destination.capabilities()
         self._executor = executor
         self._session: Session | None = None

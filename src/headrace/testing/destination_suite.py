@@ -36,7 +36,7 @@ from headrace.testing.destination.names import Names
 from headrace.testing.destination.poison import Poison
 from headrace.testing.destination.queries import Queries
 from headrace.testing.destination.rebuilding import Rebuilding
-from headrace.testing.destination.removals import Guard, Purging, Removing, Scopes
+from headrace.testing.destination.removals import Guard, Overlapping, Purging, Removing, Scopes
 from headrace.testing.destination.replacing import Replacing
 from headrace.testing.destination.runs import Runs
 from headrace.testing.destination.slices import Slices
@@ -57,6 +57,7 @@ class DestinationSuite(
     Historic,
     Grouping,
     Removing,
+    Overlapping,
     Scopes,
     Guard,
     Purging,

@@ -8,6 +8,9 @@ SELECT run_id, pipeline, org, status, params, resolved, request_hash, mapping_ha
        finished_at, "rows", pages, requests, error
 FROM headrace_runs WHERE pipeline = ? OR ? ORDER BY started_at DESC, run_id DESC LIMIT ?
 
+-- name: run_started
+SELECT started_at FROM headrace_runs WHERE run_id = ?
+
 -- name: run_delete
 DELETE FROM headrace_runs WHERE run_id = ?
 
@@ -160,15 +163,18 @@ WHERE scope = ? AND run_id <> ? AND ({keys}) IN (SELECT {batch_keys} FROM headra
 
 -- name: miss
 UPDATE {seen} SET missed = missed + 1, missed_run = ?
-WHERE scope = ? AND run_id <> ? AND removed_at IS NULL AND (missed_run IS NULL OR missed_run <> ?)
+WHERE scope = ? AND run_id <> ? AND _page < ? AND removed_at IS NULL AND (missed_run IS NULL OR missed_run <> ?)
 
 -- name: count_missing
-SELECT count(*), coalesce(sum(CASE WHEN run_id <> ? AND missed >= ? THEN 1 ELSE 0 END), 0)
+SELECT count(*), coalesce(sum(CASE WHEN run_id <> ? AND _page < ? AND missed >= ? THEN 1 ELSE 0 END), 0)
 FROM {seen} WHERE scope = ? AND removed_at IS NULL
 
 -- name: mark_removed
 UPDATE {seen} SET removed_at = ?, removed_run = ?
-WHERE scope = ? AND run_id <> ? AND removed_at IS NULL AND missed >= ?
+WHERE scope = ? AND run_id <> ? AND _page < ? AND removed_at IS NULL AND missed >= ?
+
+-- name: count_rejected
+SELECT count(*) FROM {rejected} WHERE run_id = ?
 
 -- name: close_absent
 UPDATE {table} SET valid_to = ? WHERE valid_to IS NULL AND valid_from <= ?

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
 from headrace.core.contracts import Session
 from headrace.core.errors import UsageError
-from headrace.core.tables import Receipt, Removals, TableSpec
+from headrace.core.tables import Receipt, Rejected, Removals, TableSpec
 
 from .build import SECOND, START, Writer, finish, page, table
 from .read import contents, rows
+from .runs import record
 from .target import DestinationTests, Target
 
 ITEMS = table("items", "merge", {"id": "int", "name": "string"}, key=("id",))
@@ -56,6 +58,14 @@ def removed(session: Session, spec: TableSpec = ITEMS) -> list[int]:
 
 def but(*gone: int) -> list[int]:
     return [n for n in TEN if n not in gone]
+
+
+def begin(session: Session, number: int) -> Writer:
+    """Run ``number`` begins as :func:`crawl` counts time."""
+    at = START + number * 100 * SECOND
+    session.prepare([ITEMS], [])
+    session.save_run(record(number, started_at=at, now=at))
+    return Writer(session, f"run-{number}").prepare(ITEMS)
 
 
 class Removing(DestinationTests):
@@ -144,6 +154,49 @@ class Removing(DestinationTests):
         assert removed(session, SLOW) == []
 
 
+class Overlapping(DestinationTests):
+    """Runs of one scope that are under way at the same time: one was paused, and goes on after the other."""
+
+    def test_what_a_run_saw_before_another_did_is_not_missed_by_it(self, session: Session) -> None:
+        first = begin(session, 1)
+        first.commit(page(1, ITEMS, [{"id": n} for n in TEN], run="run-1", at=START + 101 * SECOND))
+        begin(session, 2)
+        crawl(session, 2, TEN)
+        first.commit(page(2, ITEMS, [{"id": 10}], run="run-1", at=START + 300 * SECOND))
+        assert not first.finish(ITEMS, at=START + 310 * SECOND).removals
+        assert removed(session) == []
+
+    def test_what_came_behind_a_run_is_not_missed_by_it(self, session: Session) -> None:
+        first = begin(session, 1)
+        first.commit(page(1, ITEMS, [{"id": n} for n in TEN], run="run-1", at=START + 101 * SECOND))
+        begin(session, 2)
+        crawl(session, 2, [*TEN, 10])
+        assert not first.finish(ITEMS, at=START + 310 * SECOND).removals
+        assert removed(session) == []
+        assert sorted(current(session)) == [*TEN, 10]
+
+    def test_what_was_gone_before_a_run_began_is_missed_by_it(self, session: Session) -> None:
+        begin(session, 1)
+        crawl(session, 1, TEN)
+        begin(session, 2)
+        crawl(session, 2, but(3))
+        assert removed(session) == [3]
+
+    def test_confirming_a_run_spares_what_a_later_one_missed(self, session: Session) -> None:
+        """Run 2 saw 9, run 3 missed it: what run 2 held back says nothing about it."""
+        for number, ids in ((1, list(TEN)), (2, but(1, 2, 3)), (3, but(1, 2, 3, 9))):
+            begin(session, number)
+            crawl(session, number, ids)
+        assert [(each.run_id, each.status, each.missing) for each in session.removals()] == [
+            ("run-2", "held", 3),
+            ("run-3", "held", 4),
+        ]
+        session.decide_removals("items", "run-2", confirm=True)
+        assert removed(session) == [1, 2, 3]
+        session.decide_removals("items", "run-3", confirm=True)
+        assert removed(session) == [1, 2, 3, 9]
+
+
 class Scopes(DestinationTests):
     def test_a_scope_removes_only_its_own_rows(self, session: Session) -> None:
         crawl(session, 1, range(10), scope="de")
@@ -189,6 +242,20 @@ class Guard(DestinationTests):
         assert current(session) == list(TEN)
         (listed,) = [each for each in session.removals(table="items") if each.missing]
         assert (listed.status, listed.scope, listed.run_id, listed.missing) == ("held", "scope", "run-2", 3)
+
+    def test_a_run_that_could_not_store_every_record_is_held_back(self, session: Session) -> None:
+        """What is missing may be the record that was rejected: nobody knows its key."""
+        crawl(session, 1, TEN)
+        crawl(session, 2, TEN)
+        writer = Writer(session, "run-3").prepare(ITEMS)
+        at = START + 300 * SECOND
+        one = page(1, ITEMS, [{"id": n} for n in but(3)], run="run-3", at=at)
+        lost = Rejected("items", one.id, 9, "no integer", "id", b'{"id":3}')
+        receipt = writer.commit(replace(one, rejected=(lost,)), end=finish(ITEMS, at=at))
+        assert [(each.status, each.missing) for each in receipt.removals] == [("held", 1)]
+        assert removed(session) == []
+        crawl(session, 4, but(3))
+        assert removed(session) == [3]
 
     @pytest.mark.parametrize(("spec", "status"), [(STRICT, "held"), (LAX, "applied")], ids=["strict", "lax"])
     def test_the_share_is_the_table_s_own(self, session: Session, spec: TableSpec, status: str) -> None:
