@@ -8,15 +8,38 @@ from random import Random
 from headrace.destinations import from_url
 from headrace.destinations._room import USUAL, Room
 from headrace.testing.destination.build import RAW, Writer, page
+from headrace.testing.destination.read import fetch
 
 MB = 1 << 20
 
 
 def test_usual_pages_need_no_more() -> None:
     room = Room()
-    for _ in range(1000):
+    for commit in range(1000):
         room.write("raw", "response_blob", 100, 100 * 25_000)
+        if commit % 6 == 5:
+            room.sealed()
     assert room.megabytes == USUAL
+
+
+def test_a_checkpoint_is_seen(tmp_path: Path) -> None:
+    """Without it the limit would follow all of the last 2,048 bodies: 60 MB here."""
+    noise = Random(1).randbytes(MB)
+    with from_url(f"duckdb:///{tmp_path}/test.duckdb").open() as session:
+        writer = Writer(session).prepare()
+        for turn in range(15):
+            first = turn * 20 + 1
+            writer.commit(*(page(n, body=noise[n * 1000 : n * 1000 + 200_000]) for n in range(first, first + 20)))
+        ((limit,),) = fetch(session, "SELECT value FROM duckdb_settings() WHERE name = 'memory_limit'")
+    number, unit = limit.split()
+    assert unit == "MiB"
+    assert float(number) < 65
+
+
+def test_large_groups_find_room() -> None:
+    room = Room()
+    room.group(100 * MB)
+    assert room.megabytes > 100
 
 
 def test_long_values_need_a_vector_of_them() -> None:

@@ -49,8 +49,9 @@ class FakeClock:
 
 
 class DictCache(dict[str, Response]):
-    def put(self, key: str, response: Response) -> None:
+    def put(self, key: str, response: Response) -> Response:
         self[key] = response
+        return response
 
 
 @dataclass

@@ -23,7 +23,8 @@ class Channel(Generic[T]):
         self._size = size
         self._items: deque[T] = deque()
         self._bytes = 0
-        self._waiting = 0
+        self._waiting: list[int] = []
+        """Bytes of the items that have no room yet."""
         self._room = asyncio.Condition()
         self._arrived = asyncio.Event()
         self.closed = False
@@ -31,21 +32,24 @@ class Channel(Generic[T]):
     @property
     def starved(self) -> bool:
         """Senders are waiting for room: what is in hand should be committed now."""
-        return self._waiting > 0
+        return bool(self._waiting) and not self._fits(min(self._waiting))
 
     async def put(self, item: T) -> None:
         size = self._size(item)
         async with self._room:
-            if self._bytes and self._bytes + size > self._bound:
-                self._waiting += 1
+            if not self._fits(size):
+                self._waiting.append(size)
                 self._arrived.set()
                 try:
-                    await self._room.wait_for(lambda: self._bytes == 0 or self._bytes + size <= self._bound)
+                    await self._room.wait_for(lambda: self._fits(size))
                 finally:
-                    self._waiting -= 1
+                    self._waiting.remove(size)
             self._bytes += size
         self._items.append(item)
         self._arrived.set()
+
+    def _fits(self, size: int) -> bool:
+        return self._bytes == 0 or self._bytes + size <= self._bound
 
     def close(self) -> None:
         """No more items will come."""

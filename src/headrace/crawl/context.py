@@ -77,6 +77,8 @@ class RunContext:
     offline: bool = False
     page_limit: int | None = None
     resumed: bool = False
+    backfill: bool = False
+    """Only windows of time are asked for: nothing is inferred from absence, and no mark moves."""
     cut_off: bool = False
     """The call before this one was killed: it could not say how it ended."""
     sensitive: frozenset[str] = frozenset()

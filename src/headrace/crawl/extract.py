@@ -19,7 +19,8 @@ from headrace.crawl.channel import Channel
 from headrace.crawl.context import RunContext
 from headrace.crawl.fetch import Ended, Stream
 from headrace.crawl.plan import CrawlPlan, CrawlResult
-from headrace.crawl.variables import PageLookup, with_mark, with_slice
+from headrace.crawl.seal import seal
+from headrace.crawl.variables import PageLookup, with_mark, with_slice, with_window
 from headrace.crawl.writer import Item, SliceEnded, Writer
 from headrace.destinations._layout import Layout
 from headrace.destinations._sql import quote
@@ -175,6 +176,8 @@ class _Step:
         retry = self._plan.slices.retry
         while not self._ctx.stop.is_set() and "budget" not in self._ended and (state := await todo.next()) is not None:
             lookup = with_slice(self._lookup, state.params)
+            if self._ctx.backfill:
+                lookup = with_window(self._plan.incremental, lookup, state.params, self._last)
             for attempt in range(retry + 1):
                 self._slices[state.name] = state
                 try:
@@ -201,7 +204,7 @@ class _Step:
         try:
             async with aclosing(stream.pages()) as pages:
                 async for page in pages:
-                    await self._channel.put(page)
+                    await self._channel.put(seal(page, self._plan))
                     at = page.at
         except SourceError:
             if at is not None:
@@ -242,7 +245,8 @@ class _Step:
         if plan.slices is not None:
             await self._count_slices()
         # One that was stopped says nothing about what there is; an incremental one may well find nothing new.
-        whole = self._ended <= {"done"} and not self._failed and plan.incremental is None
+        everything = plan.incremental is None and not ctx.backfill
+        whole = self._ended <= {"done"} and not self._failed and everything
         if whole and (found := completeness.collapse(self._seen, self._last)):
             self._suspicions.append(found)
         if ctx.accepted:
@@ -251,10 +255,10 @@ class _Step:
         for seen, remedy in self._suspicions:
             ctx.emit(events.Suspicion(ctx.run_id, plan.step, seen, remedy))
         if status == "done":
-            # An incremental crawl sees only what is new: absence means nothing there.
+            # An incremental crawl sees only what is new, a backfill a part: absence means nothing there.
             tables = tuple(spec.name for spec in self._mapper.specs if spec.name not in self._mapper.withheld)
-            finish = Finish(plan.step, ctx.scope, plan.incremental is None, tables, ctx.clock.now())
-            memo = {"mark": self._mark, "rows": dict(writer.rows), "at": finish.at}
+            finish = Finish(plan.step, ctx.scope, everything, tables, ctx.clock.now())
+            memo = {"mark": self._mark, "rows": dict(writer.rows), "at": finish.at, "complete": everything}
             at = Checkpoint(key, writer.pages, None, True, ctx.clock.random_bytes(8).hex(), self._seen, memo)
             group = Group(run_id=ctx.run_id, scope=ctx.scope, advances=[Advance(None, at)], finish=finish)
             receipt = await ctx.database.call(lambda s: s.commit(group))

@@ -23,7 +23,7 @@ from headrace.core.errors import (
 from headrace.core.events import PageFetched
 from headrace.core.http import Request, Response, without_params
 from headrace.core.paths import Path
-from headrace.core.tables import Checkpoint, Cursor, StreamKey, page_id
+from headrace.core.tables import Checkpoint, Cursor, RawPage, StreamKey, page_id
 from headrace.core.templates import Lookup
 from headrace.crawl import marks
 from headrace.crawl.context import RunContext
@@ -56,10 +56,10 @@ class Fetched:
     page_id: int
     cache_key: str
     stamp: int
-
-    @property
-    def size(self) -> int:
-        return len(self.records) + (len(self.response.body) if self.response else 0) + 512
+    raw: RawPage | None = None
+    """What the archive gets; it stands for the response's body, which is gone then."""
+    size: int = 512
+    """Bytes that it counts for until it is committed."""
 
 
 class Stream:
@@ -128,7 +128,7 @@ class Stream:
                 page = await self._page(at, number, request, task)
                 at = page.at
                 fetched_here += 1
-                self._typical = page.size
+                self._typical = len(page.records) + (len(page.response.body) if page.response else 0) + 512
                 yield page
                 if at.done:
                     self.ended = "done"

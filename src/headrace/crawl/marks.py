@@ -8,6 +8,8 @@ from typing import Any
 from headrace.core.errors import AnswerError
 from headrace.core.paths import MISSING, Path, get
 
+_MILLISECONDS_FROM = 100_000_000_000
+
 
 def highest(records: bytes, path: Path, so_far: Any) -> Any:
     """The greatest value at ``path`` in a JSON array of records, and of ``so_far``; nulls do not count."""
@@ -52,3 +54,13 @@ def look_back(mark: Any, seconds: int) -> Any:
         return earlier.date().isoformat()
     text = earlier.isoformat()
     return text.replace("+00:00", "Z") if earlier.tzinfo is UTC or str(mark).endswith("Z") else text
+
+
+def in_form_of(mark: Any, text: str, unix: int) -> Any:
+    """A moment (as a slice gives it: ISO text, and epoch seconds) written as ``mark`` is: epoch seconds or
+    milliseconds, a date, or a date and time; the text itself where there is no mark yet."""
+    if isinstance(mark, int | float):
+        return unix * 1000 if mark >= _MILLISECONDS_FROM else unix
+    if isinstance(mark, str) and "T" in mark and len(text) == 10:
+        return f"{text}T00:00:00Z"
+    return text

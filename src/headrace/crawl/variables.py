@@ -25,7 +25,22 @@ def with_mark(plan: IncrementalPlan | None, lookup: Lookup, last: LastComplete |
     mark = plan.start
     if last is not None and last.mark is not None:
         mark = marks.look_back(last.mark, plan.lookback)
-    return lambda name: mark if name == "incremental.mark" else lookup(name)
+    given = {"incremental.mark": mark, "incremental.until": None}
+    return lambda name: given[name] if name in given else lookup(name)
+
+
+def with_window(
+    plan: IncrementalPlan | None, lookup: Lookup, params: Mapping[str, Any], last: LastComplete | None
+) -> Lookup:
+    """``{incremental.mark}`` and ``{incremental.until}`` of a window of time, in the form that marks have."""
+    if plan is None:
+        return lookup
+    like = last.mark if last is not None and last.mark is not None else plan.start
+    given = {
+        "incremental.mark": marks.in_form_of(like, params["start"], params["start_unix"]),
+        "incremental.until": marks.in_form_of(like, params["end"], params["end_unix"]),
+    }
+    return lambda name: given[name] if name in given else lookup(name)
 
 
 class PageLookup:

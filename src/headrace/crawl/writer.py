@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +10,17 @@ from dataclasses import dataclass, field, replace
 
 from headrace.core.errors import ContractBroken, TooManyRejected
 from headrace.core.events import BatchCommitted, RecordsRejected, SchemaChanged
-from headrace.core.http import Response
-from headrace.core.tables import GROUP_ROWS, Advance, Checkpoint, Group, RawPage, Receipt, Rejected, SliceState, StreamKey
+from headrace.core.tables import (
+    GROUP_ROWS,
+    Advance,
+    Checkpoint,
+    Group,
+    RawPage,
+    Receipt,
+    Rejected,
+    SliceState,
+    StreamKey,
+)
 from headrace.crawl.channel import Channel
 from headrace.crawl.context import RunContext
 from headrace.crawl.fetch import Fetched
@@ -25,14 +33,6 @@ COMMIT_SHARE = 0.2
 LONGEST_INTERVAL = 30.0
 REJECTED_ANYWAY = 100
 """``max_rejected`` fails no run with fewer rejected records than this."""
-
-_KEPT_HEADERS = frozenset(
-    {
-        "content-type", "content-language", "date", "etag", "last-modified", "link", "retry-after", "server",
-        "x-request-id", "x-total-count", "x-total", "x-page", "x-next-page", "x-per-page",
-    }
-)  # fmt: skip
-_KEPT_PREFIXES = ("x-ratelimit", "ratelimit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,8 @@ class Writer:
             made = next(mapped, None) if isinstance(item, Fetched) else None
             if made is None and isinstance(item, Fetched):
                 break  # refused: what came behind it was not mapped either
-            self._ready.append((item, made))
+            # The records have served: they are as long as what was made of them.
+            self._ready.append((replace(item, records=b"") if isinstance(item, Fetched) else item, made))
 
     def _map(self, pages: list[Fetched]) -> list[Mapped]:
         found = []
@@ -205,7 +206,8 @@ class Writer:
         if self.rejected > allowed:
             raise TooManyRejected(
                 f"{self.rejected} of {self.records} records could not be stored",
-                hint="their reasons are in the `_rejected` tables; mend the columns, or raise max_rejected",
+                hint="their reasons are in the `_rejected` tables; mend the columns, then `headrace replay FILE` makes the "
+                "tables from the archive without a request; or raise max_rejected",
                 place=f"step {self._plan.step}",
             )
 
@@ -217,8 +219,8 @@ class Writer:
             if isinstance(item, SliceEnded):
                 continue
             latest[item.at.key] = item.at
-            if plan.raw_table is not None and item.response is not None:
-                pages.append(_raw_page(plan, item, item.response))
+            if item.raw is not None:
+                pages.append(item.raw)
         slices = [*pending.ended]
         for key, at in latest.items():
             if at.done and key.slice in self._slices:
@@ -269,23 +271,3 @@ class Writer:
                 len(group.slices),
             )
         )
-
-
-def _raw_page(plan: CrawlPlan, item: Fetched, response: Response) -> RawPage:
-    key = item.at.key
-    kept = [[n, v] for n, v in response.headers if n in _KEPT_HEADERS or n.startswith(_KEPT_PREFIXES)]
-    return RawPage(
-        table=plan.raw_table or "",
-        run_id=key.run_id,
-        step=key.step,
-        slice=key.slice,
-        page_number=item.at.page_number,
-        page_id=item.page_id,
-        fetched_at=item.stamp,
-        url=response.url,
-        status=response.status,
-        headers=json.dumps(kept),
-        body=response.body,
-        masked=response.masked,
-        compression=plan.compression,
-    )

@@ -10,7 +10,7 @@ import pyarrow as pa
 import zstandard
 
 from headrace.core.errors import ArchiveMissing, DestinationError
-from headrace.core.tables import RawPage
+from headrace.core.tables import Packed, RawPage
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import Connection
 from headrace.destinations._sql import quote
@@ -27,15 +27,18 @@ def store(db: Connection, pages: Sequence[RawPage]) -> None:
     """Write the pages; a page that is there already is replaced."""
     from headrace.destinations._rows import ARROW
 
-    compressor = zstandard.ZstdCompressor(level=1)
+    compress = zstandard.ZstdCompressor(level=1).compress
     by_table: dict[str, dict[tuple[str, str, str, int], tuple[Any, ...]]] = {}
     for page in pages:
-        packed = compressor.compress(page.body) if page.compression == "zstd" else page.body
+        kept = page.packed
+        if kept is None:
+            data = compress(page.body) if page.compression == "zstd" else page.body
+            kept = Packed(data, len(page.body), sha256(page.body).hexdigest())
         run, step, slice = map(db.safe_text, (page.run_id, page.step, page.slice))
         place = (run, step, slice, page.page_number)
         by_table.setdefault(page.table, {})[place] = (
-            *place, page.fetched_at, db.safe_text(page.url), page.status, db.safe_text(page.headers), packed, page.compression,
-            sha256(page.body).hexdigest(), len(page.body), page.masked, page.page_id,
+            *place, page.fetched_at, db.safe_text(page.url), page.status, db.safe_text(page.headers), kept.data,
+            page.compression, kept.sha256, kept.size, page.masked, page.page_id,
         )  # fmt: skip
     schema = pa.schema([(name, ARROW[type]) for name, type in _TYPES.items()])
     for table, found in sorted(by_table.items()):

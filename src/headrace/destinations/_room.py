@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 
-USUAL = 96
+USUAL = 48
 """MB that do for values of usual length: DuckDB fills with blocks what it is given."""
+CHECKPOINT = 16
+"""MB of log after which DuckDB writes a checkpoint."""
 _VECTOR = 2048
-"""DuckDB holds so many neighbouring values of a column in memory at once, when a checkpoint writes them again."""
+"""DuckDB holds so many neighbouring values of a column in memory at once, when a checkpoint writes them."""
 _MB = 1 << 20
 
 
 class Room:
-    """What the longest stretch of a column so far needs. Nothing is taken back while the file is open, since any
-    later checkpoint may have to read the same values again."""
+    """What the largest group and the longest stretch of a column so far need. Nothing is taken back while the file is
+    open."""
 
     def __init__(self) -> None:
         self.megabytes = USUAL
@@ -32,10 +34,19 @@ class Room:
         self._raise(24 + int(1.3 * stretch / _MB))
         self.read(size)
 
+    def group(self, size: int) -> None:
+        """Rows of so many bytes are about to be inserted at once, into a table that is written from memory."""
+        self._raise(24 + int(1.5 * size / _MB))
+
     def read(self, size: int) -> None:
         """Values of so many bytes are about to be read, or written, at once: several copies of them exist."""
-        if size > USUAL * _MB // 3:
-            self._raise(USUAL + 5 * size // _MB)
+        if size > 32 * _MB:
+            self._raise(96 + 5 * size // _MB)
+
+    def sealed(self) -> None:
+        """A checkpoint has been written: no later one writes the same values again, since new rows begin row groups
+        of their own."""
+        self._ends.clear()
 
     def _raise(self, megabytes: int) -> None:
         self.megabytes = max(self.megabytes, megabytes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from headrace.core.contracts import Capabilities, Destination
 from headrace.core.errors import CannotOpen, CommitUnknown, DestinationBusy, UsageError
+from headrace.core.tables import GROUP_ROWS
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import STAGE, Connection, Row
-from headrace.destinations._room import USUAL, Room
+from headrace.destinations._room import CHECKPOINT, USUAL, Room
 from headrace.destinations._sql import quote
 from headrace.destinations._url import MEMORY, file_of, same_file, url_of
 
@@ -42,7 +44,8 @@ MEASURING = "4GB"
 _SETTINGS = (
     "SET TimeZone = 'UTC'",
     f"SET memory_limit = '{USUAL}MB'",
-    "SET checkpoint_threshold = '256MB'",
+    f"SET checkpoint_threshold = '{CHECKPOINT}MB'",
+    "SET max_vacuum_tasks = 0",  # a checkpoint would merge the ends of groups, and write all the groups anew for it
     "SET python_enable_replacements = false",
     "SET enable_external_access = false",
 )
@@ -61,6 +64,8 @@ class DuckDBConnection(Connection):
         self.connection: duckdb.DuckDBPyConnection
         self._room: Room
         self._given: int
+        self._logged = 0
+        """Bytes of the log after the last commit."""
         self.readers = 0
         """Queries that are still being read; they keep the file open."""
         self._open()
@@ -76,11 +81,22 @@ class DuckDBConnection(Connection):
 
         try:
             self.connection.execute("COMMIT")
+            self._look_at_log()
         except duckdb.FatalException as error:  # the checkpoint that follows some commits failed, not the commit
             raise CommitUnknown(
                 f"the file could not be written on: {str(error).strip().splitlines()[0]}", place=self.path,
                 hint="run it again: it goes on from what was committed",
             ) from error  # fmt: skip
+
+    def _look_at_log(self) -> None:
+        """A log that is shorter than it was has been replaced by a checkpoint."""
+        try:
+            size = Path(f"{self.path}.wal").stat().st_size
+        except OSError:
+            size = 0
+        if size < self._logged:
+            self._room.sealed()
+        self._logged = size
 
     def rollback(self) -> None:
         with suppress(Exception):
@@ -131,6 +147,7 @@ class DuckDBConnection(Connection):
         self.connection.register(STAGE, rows)
 
     def will_write(self, table: str, rows: pa.Table) -> None:
+        self._room.group(rows.nbytes)
         for name in rows.column_names:
             self._room.write(table, name, rows.num_rows, rows.column(name).nbytes)
         self._make_room()
@@ -200,6 +217,7 @@ class DuckDBConnection(Connection):
         self.readers += 1
         try:
             with self.connection.cursor() as cursor:
+                cursor.execute(f"USE {quote(name_of(self.path))}")
                 cursor.execute("BEGIN TRANSACTION READ ONLY")
                 yield from cursor.sql(sql, params=list(params)).to_arrow_reader(10_000)
         except duckdb.Error as error:
@@ -246,7 +264,7 @@ def connect(path: str, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
         while True:
             before = _identity(path)
-            connection = duckdb.connect(path, read_only=read_only, config=_CONFIG)
+            connection = _attach(path, read_only)
             if before is None or before == _identity(path):
                 break
             connection.close()  # a vacuum has put another file in its place while it was being opened
@@ -262,6 +280,38 @@ def connect(path: str, read_only: bool) -> duckdb.DuckDBPyConnection:
             ) from error
         raise CannotOpen(f"{path} cannot be opened: {text.splitlines()[0]}") from error
     return connection
+
+
+def name_of(path: str) -> str:
+    """What SQL calls the database, as DuckDB's own shell does."""
+    name = "memory" if path == MEMORY else Path(path).stem
+    return f"{name}_file" if path != MEMORY and name.lower() in ("memory", "system", "temp") else name
+
+
+def _attach(path: str, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """A file takes the size of its row groups only when it is attached. Sessions of one process share it."""
+    import duckdb
+
+    if path == MEMORY:
+        return duckdb.connect(MEMORY, config=_CONFIG)
+    file = str(Path(path).absolute())
+    shared = hashlib.sha256(f"{file} {read_only}".encode()).hexdigest()[:16]
+    connection = duckdb.connect(f":memory:headrace-{shared}", config=_CONFIG)
+    try:
+        name = quote(name_of(path))
+        if not connection.execute("SELECT 1 FROM duckdb_databases() WHERE path IS NOT NULL").fetchall():
+            connection.execute(f"SET temp_directory = {_text(file + '.tmp')}")
+            mode = "READ_ONLY, " if read_only else ""
+            connection.execute(f"ATTACH {_text(file)} AS {name} ({mode}ROW_GROUP_SIZE {GROUP_ROWS})")
+        connection.execute(f"USE {name}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -289,7 +289,8 @@ class _Replay:
         if finished is not None:  # the step's own end: a run may fail behind it, or end without it (--steps)
             tables = tuple(spec.name for spec in mapper.specs)
             at = int(finished.memo.get("at") or run.finished_at or run.started_at)
-            finish = Finish(plan.step, run.scope, plan.incremental is None, tables, at)
+            complete = bool(finished.memo.get("complete", plan.incremental is None))
+            finish = Finish(plan.step, run.scope, complete, tables, at)
             inner.commit(Group(run_id=run.run_id, scope=run.scope, finish=finish))
         for spec in mapper.specs:
             self._types[spec.name] = {**inner.columns(spec.name), **self._held.get(spec.name, {})}

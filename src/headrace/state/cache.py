@@ -19,7 +19,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
@@ -32,7 +32,7 @@ _HEADER = struct.Struct("<4sBIQI16sI")
 """magic, whether the body is packed, bytes of JSON, bytes of body, CRC-32 of both, key digest, CRC-32 of the header."""
 _MAGIC = b"HRC1"
 _PLAIN_BELOW = 512
-_META = tuple(f.name for f in fields(Response) if f.name not in ("body", "from_cache"))
+_META = tuple(f.name for f in fields(Response) if f.name not in ("body", "packed", "from_cache"))
 
 
 @dataclass(slots=True)
@@ -112,24 +112,27 @@ class ResponseCache:
             except (OSError, ValueError, TypeError, _zstd_error()):
                 return None
 
-    def put(self, key: str, response: Response) -> None:
-        """Save ``response`` with one ``write``: it survives the death of the process, not of the machine."""
+    def put(self, key: str, response: Response) -> Response:
+        """Save ``response`` with one ``write``: it survives the death of the process, not of the machine.
+        Returns it with its body ``packed``, if that was done."""
         digest = _digest(key)
         with self._lock:
             if self._off:
-                return
+                return response
             faults.point("cache.write")
+            if len(response.body) >= _PLAIN_BELOW:
+                response = replace(response, packed=self._pack(response.body))
             entry = self._entry(digest, response)
             try:
                 number, segment = self._writable()
                 written = os.write(self._fd, entry)
             except OSError as error:
                 self._switch_off(error.strerror or str(error))
-                return
+                return response
             if written != len(entry):
                 # Nothing of this process comes after the torn tail, and a scan stops at it.
                 self._switch_off("the disk is full")
-                return
+                return response
             before = self._index.put(digest, number, segment.size)
             segment.size += written
             segment.pending += 1
@@ -137,6 +140,7 @@ class ResponseCache:
                 self._done(before)
             if segment.size >= self._segment_bytes:
                 self._rotate()
+            return response
 
     def committed(self, keys: Iterable[str]) -> None:
         """These answers are in the destination: drop them, and remove each full segment that holds nothing else."""
@@ -168,8 +172,8 @@ class ResponseCache:
 
     def _entry(self, digest: bytes, response: Response) -> bytes:
         meta = json.dumps({name: getattr(response, name) for name in _META}, separators=(",", ":")).encode()
-        packed = len(response.body) >= _PLAIN_BELOW
-        body = self._pack(response.body) if packed else response.body
+        packed = response.packed is not None
+        body = response.body if response.packed is None else response.packed
         crc = zlib.crc32(body, zlib.crc32(meta))
         head = _HEADER.pack(_MAGIC, packed, len(meta), len(body), crc, digest, 0)[:-4]
         return b"".join((head, zlib.crc32(head).to_bytes(4, "little"), meta, body))
@@ -186,7 +190,9 @@ class ResponseCache:
         meta: dict[str, Any] = json.loads(data[:meta_size])
         meta["headers"] = tuple((name, value) for name, value in meta["headers"])
         body = data[meta_size:]
-        return Response(**meta, body=self._unpack(body) if packed else body, from_cache=True)
+        if packed:
+            return Response(**meta, body=self._unpack(body), packed=body, from_cache=True)
+        return Response(**meta, body=body, from_cache=True)
 
     def _scan(self, path: Path) -> None:
         """Take the entries of a segment that an earlier process wrote into the index, up to a damaged header
@@ -212,7 +218,7 @@ class ResponseCache:
         except (OSError, ValueError):
             pass  # the rest of this segment costs requests
         finally:
-            os.close(fd)
+            _quietly(lambda: os.close(fd))
 
     def _writable(self) -> tuple[int, _Segment]:
         if self._current is None:

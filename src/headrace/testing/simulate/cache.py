@@ -32,9 +32,9 @@ class MemoryCache:
         number = self._places.get(key)
         return None if number is None else self._disk.get(number, {}).get(key)
 
-    def put(self, key: str, response: Response) -> None:
+    def put(self, key: str, response: Response) -> Response:
         if not self._alive():
-            return
+            return response
         faults.point("cache.write")
         if self._current is None:
             self._current = max(self._disk, default=0) + 1
@@ -50,6 +50,7 @@ class MemoryCache:
         if len(self._disk[self._current]) >= self._most:
             full, self._current = self._current, None
             self._drop(full)
+        return response
 
     def committed(self, keys: Iterable[str]) -> None:
         for key in keys:
@@ -90,10 +91,11 @@ class DiskCache:
     def get(self, key: str) -> Response | None:
         return self._cache.get(key)
 
-    def put(self, key: str, response: Response) -> None:
+    def put(self, key: str, response: Response) -> Response:
         if self._alive():
-            self._cache.put(key, response)
+            response = self._cache.put(key, response)
             self._kept(key)
+        return response
 
     def committed(self, keys: Iterable[str]) -> None:
         if self._alive():
