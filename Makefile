@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: setup demo test lint crash simulate fuzz bench docs schema clean
+.PHONY: setup demo test lint cloud crash simulate fuzz bench docs schema clean
 
 .venv/.dev: pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "python3 >= 3.11 with venv is needed (Debian: apt install python3-venv)"; exit 1; }
@@ -26,7 +26,7 @@ demo: .venv/.dev  ## the whole story in a minute: crawl, kill -9, resume, look
 	@$(BIN)/python -m headrace.sandbox.demo
 
 test: .venv/.dev lint  ## everything but the slow lanes
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not crash"
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not crash and not cloud"
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
@@ -36,6 +36,9 @@ lint: .venv/.dev
 
 crash: .venv/.dev  ## real SIGKILLs at random instants and at every commit point; every fault in every paging style
 	$(BIN)/python -m pytest -q -m crash tests
+
+cloud: .venv/.dev  ## key services and secret managers of the clouds: the real clients, against stand-ins on loopback
+	$(BIN)/python -m pytest -q -m cloud tests
 
 simulate: .venv/.dev  ## seeded simulated crashes; a violation names its seed: python -m headrace.testing.simulate --seed S
 	@$(BIN)/python -m headrace.testing.simulate --seeds $(or $(SEEDS),15000)

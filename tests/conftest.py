@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,15 +10,12 @@ pytest.register_assert_rewrite("headrace.testing")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_state_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Runs of tests that name no state folder stay out of that of the person who runs the tests."""
-    before = os.environ.get("HEADRACE_STATE")
-    os.environ["HEADRACE_STATE"] = str(tmp_path_factory.mktemp("state"))
-    yield
-    if before is None:
-        del os.environ["HEADRACE_STATE"]
-    else:
-        os.environ["HEADRACE_STATE"] = before
+def _nothing_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs of tests that name no state folder stay out of that of the person who runs the tests, and off their key."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADRACE_STATE", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from headrace.core.credentials import KeyService
-from headrace.core.errors import CredentialUnreadable
+from headrace.core.errors import CredentialUnreadable, KeyUnavailable
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -41,12 +41,18 @@ def unseal(sealed: str, context: Mapping[str, str], service: KeyService) -> tupl
     """
     body = _read(sealed)
     _compare(body["for"], context)
-    if (scheme := str(body["key"]).partition(":")[0]) != service.id.partition(":")[0]:
-        raise CredentialUnreadable(
-            f"it was sealed by another key: {body['key']}, and the key service is {service.id}",
-            hint=f"name the service that sealed it: HEADRACE_KEY_SERVICE ({scheme}), or store the credential again",
-        )
-    key = service.unwrap(_decode(body["wrapped"]), context)
+    other = CredentialUnreadable(
+        f"it was sealed by another key: {body['key']}, and the key service is {service.id}",
+        hint="name the one that sealed it: HEADRACE_KEY_SERVICE, or store the credential again",
+    )
+    if str(body["key"]).partition(":")[0] != service.id.partition(":")[0]:
+        raise other
+    try:
+        key = service.unwrap(_decode(body["wrapped"]), context)
+    except KeyUnavailable:
+        if body["key"] != service.id:  # a cloud refuses a key that is not ours as it refuses one that is gone
+            raise other from None
+        raise
     return decrypt(str(body["data"]), context, key), key
 
 
