@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -25,25 +26,26 @@ from headrace.testing.destination.read import contents
 
 ITEMS = table("items", "merge", {"id": "int", "v": "int"}, key=("id",))
 LOG = table("log", "append", {"id": "int", "v": "int"})
+FIRST = table("first", "append", {"id": "int", "v": "int"}, key=("id",))
+HISTORY = table("history", "scd2", {"id": "int", "v": "int"}, key=("id",))
+SPECS = (ITEMS, LOG, FIRST, HISTORY)
 SLICES = st.sampled_from(["a", "b"])
 ROWS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), max_size=3, unique_by=lambda row: row[0])
 POINTS = ["commit.begin", "commit.staged", "commit.before_commit", "commit.after_commit"]
 
 
 class Protocol(RuleBasedStateMachine):
-    """A crawl of two slices into a merged and an appended table."""
+    """A crawl of two slices into a table of every disposition whose rows come page by page."""
 
-    scheme = "duckdb"
-
-    def __init__(self) -> None:
+    def __init__(self, empty: Callable[[Path], str]) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        self.destination = from_url(f"{self.scheme}:///{self.folder}/test.db")
+        self.destination = from_url(empty(self.folder))
         self.pages: list[Page] = []
         self.stale: list[Group] = []
         self.clock = 0
         self._open()
-        Writer(self.session).prepare(ITEMS, LOG)
+        Writer(self.session).prepare(*SPECS)
 
     def teardown(self) -> None:
         faults.install(None)
@@ -55,10 +57,10 @@ class Protocol(RuleBasedStateMachine):
         self.session: Session = self.context.__enter__()
 
     def _next(self, slice: str, rows: list[tuple[int, int]]) -> Page:
-        """The slice's next page, fetched at a time of its own; it writes to one table or the other."""
+        """The slice's next page, fetched at a time of its own; it writes to one table after the other."""
         self.clock += 1
         number = 1 + sum(one.key.slice == slice for one in self.pages)
-        spec = ITEMS if self.clock % 3 else LOG
+        spec = SPECS[self.clock % len(SPECS)]
         found = [{"id": id, "v": v} for id, v in rows]
         return page(number, spec, found, slice=slice, at=START + self.clock * SECOND)
 
@@ -108,12 +110,12 @@ class Protocol(RuleBasedStateMachine):
     def reopen(self) -> None:
         self.context.__exit__(None, None, None)
         self._open()
-        Writer(self.session).prepare(ITEMS, LOG)
+        Writer(self.session).prepare(*SPECS)
 
     @invariant()
     def the_database_is_the_model(self) -> None:
-        assert contents(self.session, ITEMS) == expected(ITEMS, self.pages)
-        assert contents(self.session, LOG) == expected(LOG, self.pages)
+        for spec in SPECS:
+            assert contents(self.session, spec) == expected(spec, self.pages), spec.name
         assert sorted(raw.page_id for raw in self.session.raw_pages(RAW)) == sorted(one.id for one in self.pages)
         for slice in ("a", "b"):
             stored = self.session.checkpoint(StreamKey("run-1", "extract", slice))
@@ -121,13 +123,27 @@ class Protocol(RuleBasedStateMachine):
             assert (stored.page_number if stored else 0) == count
 
 
-@pytest.mark.parametrize("scheme", ["duckdb", "sqlite"])
-def test_any_order_of_commits_faults_and_restarts(scheme: str) -> None:
-    machine: Any = type(f"Protocol_{scheme}", (Protocol,), {"scheme": scheme})
+def _file(scheme: str) -> Callable[[Path], str]:
+    return lambda folder: f"{scheme}:///{folder}/test.db"
+
+
+def _emptied(url: str) -> Callable[[Path], str]:
+    def empty(_: Path) -> str:
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute("DROP SCHEMA public CASCADE")
+            admin.execute("CREATE SCHEMA public")
+        return url
+
+    return empty
+
+
+@pytest.mark.parametrize("scheme", ["duckdb", "sqlite", "postgresql"])
+def test_any_order_of_commits_faults_and_restarts(scheme: str, request: pytest.FixtureRequest) -> None:
+    empty = _emptied(request.getfixturevalue("postgres_url")) if scheme == "postgresql" else _file(scheme)
     run_state_machine_as_test(
-        machine,
+        lambda: Protocol(empty),
         settings=settings(
-            max_examples=12, stateful_step_count=12, deadline=None, derandomize=True, database=None,
+            max_examples=20 if scheme == "sqlite" else 6, stateful_step_count=12, deadline=None, derandomize=True, database=None,
             suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip
