@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from headrace.pipeline.load import load
     from headrace.runner.accept import accept
     from headrace.runner.api import resume, run
+    from headrace.runner.backfill import backfill
     from headrace.runner.replay import ReplayPlan, ReplayResult, replay
     from headrace.runner.result import RunResult
 
@@ -23,6 +24,7 @@ _HOMES = {
     "ReplayResult": "headrace.runner.replay",
     "RunResult": "headrace.runner.result",
     "accept": "headrace.runner.accept",
+    "backfill": "headrace.runner.backfill",
     "load": "headrace.pipeline.load",
     "replay": "headrace.runner.replay",
     "resume": "headrace.runner.api",
@@ -36,6 +38,7 @@ __all__ = [
     "RunResult",
     "__version__",
     "accept",
+    "backfill",
     "load",
     "replay",
     "resume",

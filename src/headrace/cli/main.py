@@ -15,6 +15,7 @@ from headrace.core.suggest import did_you_mean
 COMMANDS: dict[str, str] = {
     "run": "Crawl a pipeline into a database, or go on with a run.",
     "resume": "Go on with a run from its last commit.",
+    "backfill": "Ask again for a span of time, window by window.",
     "check": "Read a pipeline file and report every problem.",
     "preview": "Fetch one page and show request, answer and rows; writes nothing.",
     "plan": "Show what a run would ask, write and compare.",

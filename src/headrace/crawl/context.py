@@ -39,6 +39,7 @@ class LastComplete:
     run_id: str
     rows: int
     mark: Any = None
+    pages: int = 0
 
 
 def nowhere(name: str, secret: Secret) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -30,6 +30,7 @@ from headrace.sources.client import ApiClient
 from headrace.sources.throttle import SharedLimit
 
 SHOWN_FAILURES = 20
+SHOWN_DOUBTS = 20
 FINISHED = "#finish"
 """The stream whose checkpoint says that a step's finish was committed (once, whatever happens)."""
 
@@ -188,6 +189,7 @@ class _Step:
                     state = replace(state, attempts=state.attempts + 1, status="failed", error=text)
                     self._ctx.emit(events.SliceFailed(self._ctx.run_id, self._plan.step, state.name, text, attempt + 1))
                     if attempt == retry:
+                        self._reached.pop(StreamKey(self._ctx.run_id, self._plan.step, state.name), None)
                         self._failed += 1
                         if len(self._failures) < SHOWN_FAILURES:
                             self._failures.append(f"slice {state.name}: {text}")
@@ -211,9 +213,14 @@ class _Step:
                 self._reached[key] = at
             raise
         self._ended.add(stream.ended)
-        self._suspicions += stream.suspicions
+        self._doubt(stream.suspicions)
         if at is not None:
             self._count(at.memo)
+
+    def _doubt(self, doubts: Sequence[tuple[str, str]]) -> None:
+        """Keep what is new, as far as it will be shown: every one of a million slices may have some."""
+        self._suspicions += [doubt for doubt in doubts if doubt not in self._suspicions]
+        del self._suspicions[SHOWN_DOUBTS:]
 
     async def _count_slices(self) -> None:
         """Add what earlier calls did; a slice that is still to be done makes the crawl incomplete."""
@@ -230,8 +237,7 @@ class _Step:
                 for text in batch.column(0).to_pylist():
                     memo = json.loads(str(text))
                     self._count(memo)
-                    doubts = [(seen, remedy) for seen, remedy in memo.get("doubts", ())]
-                    self._suspicions += [doubt for doubt in doubts if doubt not in self._suspicions]
+                    self._doubt([(seen, remedy) for seen, remedy in memo.get("doubts", ())])
 
         await ctx.database.call(add_up)
 

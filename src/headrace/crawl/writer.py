@@ -247,6 +247,9 @@ class Writer:
             if advance.at.done:
                 del self.standing[advance.at.key]
                 self._slices.pop(advance.at.key.slice, None)
+        for state in pending.ended:
+            self.standing.pop(StreamKey(ctx.run_id, step, state.name), None)
+            self._slices.pop(state.name, None)
         self.rows.update(receipt.rows)
         pages = sum(page.response is not None for page, _ in pending.mapped)  # a status of `end_on` is no page
         self.pages += pages

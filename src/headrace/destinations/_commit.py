@@ -66,10 +66,20 @@ class Commits(Runs, Streams):
                     raise CommitFailed(
                         f"the commit was rolled back: {str(error).strip() or type(error).__name__}", place=place
                     ) from error
-        given = {advance.at.key: advance.at.attempt for advance in group.advances}
-        self._attempts.update({key: (given[key], token) for key, token in attempts.items()})
+        self._remember(group, attempts)
         faults.point("commit.after_commit")
         return Receipt(counts, tuple(refused), tuple(removals), time.perf_counter() - started)
+
+    def _remember(self, group: Group, attempts: dict[StreamKey, str]) -> None:
+        """The tokens of streams that go on; there may be a million that have ended."""
+        for advance in group.advances:
+            key = advance.at.key
+            if advance.at.done or key not in attempts:
+                self._attempts.pop(key, None)
+            else:
+                self._attempts[key] = (advance.at.attempt, attempts[key])
+        for step, state in group.slices:
+            self._attempts.pop(StreamKey(group.run_id, step, state.name), None)
 
     def _commit_once(
         self, group: Group, gathered: Gathered, refused: list[Rejected], writing: list[str]
@@ -202,13 +212,10 @@ class Commits(Runs, Streams):
         layout, (rows, types) = self._layout(name), gathered[name]
 
         def try_insert(part: pa.Table) -> None:
-            self.db.begin()
-            try:
+            with self.db.trial():
                 have = self.tables.types([layout.name])[layout.name]
                 have = self.tables.evolve(layout, have, {n: t for n, t in types.items() if n in have}, "", 0)
                 self._probe(layout, part, types, have)
-            finally:
-                self.db.rollback()
 
         found = find_refused(self.db, rows, try_insert, types)
         for index, (reason, column) in found.items():

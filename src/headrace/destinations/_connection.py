@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from headrace.core import faults
+from headrace.core.errors import DestinationError, HeadraceError
 from headrace.core.types import ColumnType
 from headrace.destinations._sql import fill, quote, statements
 
@@ -29,16 +30,27 @@ class Connection(ABC):
 
     def __init__(self) -> None:
         self.committing = False
+        self._told = False
+        """Whoever began the transaction that is open says what became of it."""
 
     def text(self, name: str, **identifiers: str) -> str:
         """The statement ``name`` of this dialect."""
         return fill(statements(self.dialect)[name], identifiers)
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        """Execute one statement and give its rows."""
+        """Execute one statement and give its rows. Outside a transaction an error of the driver (the connection is
+        gone, the file cannot be read) is a DestinationError."""
         if self.committing:
             faults.point("commit.sql")
-        return self.execute(sql, params)
+        try:
+            return self.execute(sql, params)
+        except Exception as error:
+            if self.committing or self._told or isinstance(error, HeadraceError):
+                raise
+            raise DestinationError(
+                f"the database does not answer: {str(error).strip() or type(error).__name__}",
+                hint="what was committed is safe; run it again",
+            ) from error
 
     def do(self, name: str, params: Sequence[Any] = (), **identifiers: str) -> list[Row]:
         """Execute the statement ``name``; an empty one is a no-op."""
@@ -58,12 +70,26 @@ class Connection(ABC):
     def transaction(self) -> Iterator[None]:
         """All of the block or nothing."""
         self.begin()
+        self._told = True
         try:
             yield
         except BaseException:
             self.rollback()
             raise
+        finally:
+            self._told = False
         self.commit()
+
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """A transaction that never happened, whatever the block did."""
+        self.begin()
+        self._told = True
+        try:
+            yield
+        finally:
+            self._told = False
+            self.rollback()
 
     @abstractmethod
     def execute(self, sql: str, params: Sequence[Any]) -> list[Row]: ...

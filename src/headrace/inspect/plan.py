@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from headrace.core.clock import SystemClock
 from headrace.core.contracts import Destination, Session
 from headrace.core.errors import CannotOpen, HeadraceError
-from headrace.core.tables import RunRecord, StreamKey, TableSpec
+from headrace.core.tables import RunRecord, TableSpec
 from headrace.core.templates import Lookup
-from headrace.crawl import marks
-from headrace.crawl.extract import FINISHED, table_rules
+from headrace.crawl.context import LastComplete
+from headrace.crawl.extract import table_rules
+from headrace.crawl.last import last_complete
 from headrace.crawl.plan import CrawlPlan
+from headrace.crawl.variables import with_mark, with_slice
 from headrace.destinations import from_url
 from headrace.inspect.ddl import statements_of
 from headrace.inspect.paging import style
 from headrace.inspect.shown import Shown, show
-from headrace.inspect.steps import NOT_YET, extract_steps, masker_of, stream_lookup
+from headrace.inspect.steps import masker_of
 from headrace.mapping.mapper import Mapper
-from headrace.pipeline.load import Loaded
-from headrace.steps.generic._plan import make_plan
-from headrace.steps.generic.api_extractor import ApiExtractor
+from headrace.pipeline.job import Job
+from headrace.steps.base import Step
 
 COUNTED_SLICES = 1_000_000
 
@@ -42,7 +43,8 @@ class TablePlan:
 class StepPlan:
     """One extract step. ``requests`` is what is known of how many there will be."""
 
-    step: str
+    crawl: CrawlPlan = field(repr=False)
+    """What the run executes; the rest of this says what it means."""
     request: Shown | None
     unknown: str
     """Why there is no first request to show."""
@@ -54,26 +56,43 @@ class StepPlan:
     archive: str
     tables: Sequence[TablePlan]
     statements: Sequence[str]
+    last: LastComplete | None
+    """What the last complete crawl left behind: the run begins from there."""
+
+    @property
+    def step(self) -> str:
+        return self.crawl.step
 
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
     """What ``headrace run`` would do. ``database`` says what is known of the destination now."""
 
-    pipeline: str
+    job: Job = field(repr=False)
+    """What ``headrace run`` is given, but for the id of the run."""
     destination: str
     database: str
-    scope: str
-    inputs: dict[str, Any]
     last: RunRecord | None
     """The last complete run of this scope."""
     steps: Sequence[StepPlan]
     others: Sequence[str]
     """Steps that ask no API."""
 
+    @property
+    def pipeline(self) -> str:
+        return self.job.pipeline_id
 
-def make_run_plan(loaded: Loaded, destination: Destination) -> RunPlan:
-    """The plan of a new run of ``loaded``. The destination is opened read-only when it exists; one that is
+    @property
+    def scope(self) -> str:
+        return self.job.scope
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        return {name: value for name, value in self.job.params.items() if value is not None}
+
+
+def make_run_plan(job: Job, destination: Destination) -> RunPlan:
+    """The plan of ``job``, from the objects that its run executes. The destination is opened read-only when it exists; one that is
     busy or cannot be reached is said in ``database``, and the plan is made as for an empty one."""
     with ExitStack() as held:
         session: Session | None = None
@@ -86,17 +105,16 @@ def make_run_plan(loaded: Loaded, destination: Destination) -> RunPlan:
             except CannotOpen as error:
                 database = f"cannot be looked at ({error.message}): planned as if it were empty"
         empty = session or held.enter_context(_scratch(destination).open())
-        last = _last_complete(loaded, session) if session is not None else None
-        steps = extract_steps(loaded.pipeline)
+        now = SystemClock().now()
+        plans = {entry.step: job.crawl_plan(entry, now) for entry in job.steps}
+        found = _Look(job, destination, session, empty, now)
         return RunPlan(
-            pipeline=loaded.pipeline.pipeline_id,
+            job=job,
             destination=destination.url,
             database=database,
-            scope=loaded.scope,
-            inputs={name: value for name, value in loaded.params.items() if value is not None},
-            last=last,
-            steps=[_step(loaded, name, config, destination, session, empty, last) for name, config in steps.items()],
-            others=[entry.step for entry in loaded.pipeline.steps if entry.step not in steps],
+            last=_last_run(job, session) if session is not None else None,
+            steps=[found.step(entry.config, plan) for entry in job.steps if (plan := plans[entry.step]) is not None],
+            others=[name for name, plan in plans.items() if plan is None],
         )
 
 
@@ -111,55 +129,60 @@ def _scratch(destination: Destination) -> Destination:
     return from_url(f"{kind if kind in ('duckdb', 'sqlite') else 'duckdb'}:///:memory:")
 
 
-def _last_complete(loaded: Loaded, session: Session) -> RunRecord | None:
-    runs = session.runs(pipeline=loaded.pipeline.pipeline_id, limit=1000)
-    return next((run for run in runs if run.scope == loaded.scope and run.status == "done"), None)
+def _last_run(job: Job, session: Session) -> RunRecord | None:
+    runs = session.runs(pipeline=job.pipeline_id, limit=1000)
+    return next((run for run in runs if (run.scope, run.org, run.status) == (job.scope, job.org, "done")), None)
 
 
-def _step(
-    loaded: Loaded,
-    name: str,
-    config: ApiExtractor,
-    destination: Destination,
-    session: Session | None,
-    database: Session,
-    last: RunRecord | None,
-) -> StepPlan:
-    lookup = loaded.variables.lookup(run_id=NOT_YET, now=SystemClock().now())
-    plan = make_plan(config, name, name, lookup)
-    finish = session.checkpoint(StreamKey(last.run_id, name, FINISHED)) if session is not None and last else None
-    mark, incremental = _mark(plan, finish.memo.get("mark") if finish else None)
-    count, part, slices = _slices(plan, session)
-    request, unknown = _first(plan, config, stream_lookup(lookup, mark=mark, part=part))
-    capabilities = destination.capabilities()
-    mapper = Mapper(plan.tables, known={}, limits=capabilities.limits, lookup=lookup, fold=capabilities.fold)
-    specs = table_rules(plan, mapper)
-    raw = [plan.raw_table] if plan.raw_table else []
-    statements = statements_of(database, specs, raw)  # type: ignore[arg-type]  # every session so far is an SqlSession
-    return StepPlan(
-        step=name,
-        request=request,
-        unknown=unknown,
-        paging=style(plan),
-        limits=_limits(plan),
-        slices=slices,
-        incremental=incremental,
-        requests=_requests(plan, count, last, finish.page_number if finish else None),
-        archive=plan.raw_table or "",
-        tables=[TablePlan(spec, _state(session, spec), _removals(plan, spec)) for spec in specs],
-        statements=[text for text in statements if "headrace_" not in text],
-    )
+class _Look:
+    """Steps beside what the database has now."""
+
+    def __init__(
+        self, job: Job, destination: Destination, session: Session | None, database: Session, now: int
+    ) -> None:
+        self._job, self._session, self._database, self._now = job, session, database, now
+        self._capabilities = destination.capabilities()
+        steps = [entry.step for entry in job.steps]
+        self._last: dict[str, LastComplete] = {}
+        if session is not None:
+            of = {"pipeline": job.pipeline_id, "org": job.org, "scope": job.scope}
+            self._last = last_complete(session, steps, **of, before=now)
+
+    def step(self, config: Step, plan: CrawlPlan) -> StepPlan:
+        last, session = self._last.get(plan.step), self._session
+        job_lookup = self._job.lookup(self._job.run_id, self._now, {})
+        lookup = with_mark(plan.incremental, job_lookup, last)
+        count, part, slices = _slices(plan, session)
+        request, unknown = _first(plan, config, lookup if part is None else with_slice(lookup, part))
+        limits, fold = self._capabilities.limits, self._capabilities.fold
+        mapper = Mapper(plan.tables, known={}, limits=limits, lookup=job_lookup, fold=fold)
+        specs = table_rules(plan, mapper)
+        raw = [plan.raw_table] if plan.raw_table else []
+        statements = statements_of(self._database, specs, raw)  # type: ignore[arg-type]  # every session so far is an SqlSession
+        return StepPlan(
+            crawl=plan,
+            request=request,
+            unknown=unknown,
+            paging=style(plan),
+            limits=_limits(plan),
+            slices=slices,
+            incremental=_incremental(plan, lookup, last),
+            requests=_requests(plan, count, last),
+            archive=plan.raw_table or "",
+            tables=[TablePlan(spec, _state(session, spec), _removals(plan, spec)) for spec in specs],
+            statements=[text for text in statements if "headrace_" not in text],
+            last=last,
+        )
 
 
-def _mark(plan: CrawlPlan, kept: Any) -> tuple[Any, str]:
-    rule = plan.incremental
-    if rule is None:
-        return None, ""
-    if kept is None:
-        start = f"from {rule.start!r}" if rule.start is not None else "from the beginning"
-        return rule.start, f"{rule.param}: {start} (no complete run of this scope yet)"
-    mark = marks.look_back(kept, rule.lookback)
-    return mark, f"{rule.param}: from {mark!r}, where the last complete run ended"
+def _incremental(plan: CrawlPlan, lookup: Lookup, last: LastComplete | None) -> str:
+    if plan.incremental is None:
+        return ""
+    param, mark = plan.incremental.param, lookup("incremental.mark")
+    if last is not None and last.mark is not None:
+        return f"{param}: from {mark!r}, where the last complete crawl ended"
+    start = f"from {mark!r}" if mark is not None else "from the beginning"
+    return f"{param}: {start} (no complete crawl of this scope yet)"
 
 
 def _slices(plan: CrawlPlan, session: Session | None) -> tuple[int | None, dict[str, Any] | None, str]:
@@ -183,12 +206,13 @@ def _slices(plan: CrawlPlan, session: Session | None) -> tuple[int | None, dict[
     return count, first, f"{count:,} ({', '.join(names)}{more}), {together}"
 
 
-def _first(plan: CrawlPlan, config: ApiExtractor, lookup: Lookup) -> tuple[Shown | None, str]:
+def _first(plan: CrawlPlan, config: Step, lookup: Lookup) -> tuple[Shown | None, str]:
     try:
         request = plan.paginator.apply(plan.request(lookup), plan.paginator.start())
     except HeadraceError as error:
         return None, error.message
-    return show(request, {**config.headers, **config.params}, plan.auth, masker_of(config, lookup)), ""
+    written = {**getattr(config, "headers", {}), **getattr(config, "params", {})}
+    return show(request, written, plan.auth, masker_of(config, lookup)), ""
 
 
 def _limits(plan: CrawlPlan) -> str:
@@ -201,9 +225,9 @@ def _limits(plan: CrawlPlan) -> str:
     return text + (f", budget {rate.budget:,} requests" if rate.budget else "")
 
 
-def _requests(plan: CrawlPlan, slices: int | None, last: RunRecord | None, pages: int | None) -> str:
-    if plan.incremental is None and last is not None and pages:
-        return f"about {pages:,} (as many pages as the last complete run, {last.run_id}, took)"
+def _requests(plan: CrawlPlan, slices: int | None, last: LastComplete | None) -> str:
+    if plan.incremental is None and last is not None and last.pages:
+        return f"about {last.pages:,} (as many pages as the last complete run, {last.run_id}, took)"
     if getattr(plan.paginator, "type", "none") == "none" and slices is not None:
         return f"{slices:,}"
     least = f"at least {slices:,}; " if slices and slices > 1 else ""

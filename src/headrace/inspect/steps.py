@@ -11,6 +11,7 @@ from headrace.core.templates import Lookup, as_text, render
 from headrace.pipeline.model import Pipeline
 from headrace.pipeline.secrets import spelled_out
 from headrace.secrets.mask import Masker
+from headrace.steps.base import Step
 from headrace.steps.generic.api_extractor import ApiExtractor
 
 NOT_YET = "RUN_ID"
@@ -36,7 +37,7 @@ def choose(pipeline: Pipeline, step: str | None) -> tuple[str, ApiExtractor]:
     return name, found[name]
 
 
-def masker_of(config: ApiExtractor, lookup: Lookup) -> Masker:
+def masker_of(config: Step, lookup: Lookup) -> Masker:
     """A masker that knows the credentials that a step spells out itself."""
     masker = Masker()
     for secret in spelled_out(config.model_dump(by_alias=True), lambda text: as_text(render(text, lookup))):
@@ -49,6 +50,8 @@ def stream_lookup(lookup: Lookup, *, mark: Any = None, part: Mapping[str, Any] |
 
     def find(name: str) -> Any:
         head, _, tail = name.partition(".")
+        if name == "incremental.until":
+            return None
         if name == "incremental.mark":
             return mark
         if head == "slice" and part is not None and tail in part:

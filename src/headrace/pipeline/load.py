@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from headrace import pipelines
 from headrace.core.errors import InputError, PipelineFileError, UsageError
+from headrace.core.organisations import org_slug
 from headrace.core.suggest import did_you_mean
 from headrace.core.templates import render
 from headrace.mapping.spec import table_specs
@@ -68,7 +69,7 @@ class Draft:
         for name in self.names.env:
             if not self._only_in_other_environments(name, environment):
                 environ_value(environ, name)
-        org = org or values.get("org_slug") or pipeline.org or environ.get("HEADRACE_ORG") or "default"
+        org = org_slug(org or values.get("org_slug") or pipeline.org or environ.get("HEADRACE_ORG") or "default")
         variables = Variables(
             inputs=self.inputs,
             params=collect(self.inputs, params or {}),
@@ -82,7 +83,7 @@ class Draft:
             variables=variables,
             environment=environment,
             destination=destination or self._destination(values, variables, environ),
-            scope=scope or hashes.scope(pipeline.pipeline_id, org, variables.params),
+            scope=hashes.of_organisation(scope, org) or hashes.scope(pipeline.pipeline_id, org, variables.params),
             request_hash=hashes.request_hash(
                 pipeline, {name: variables.environment[name] for name in self.names.environment}
             ),
@@ -147,7 +148,7 @@ def from_resolved(resolved: Mapping[str, Any]) -> Pipeline:
     """The pipeline that :meth:`Loaded.resolved` was made from (literal secrets excepted).
     Raises PipelineFileError when this version cannot read it."""
     try:
-        return Pipeline.model_validate({k: v for k, v in resolved.items() if k not in ("environment", "chosen")})
+        return Pipeline.model_validate({k: v for k, v in resolved.items() if k not in ("environment", "chosen", "backfill")})
     except ValidationError as error:
         raise PipelineFileError(
             [f"the stored pipeline cannot be read by this version: {error.errors()[0]['msg']}"]

@@ -94,9 +94,9 @@ def resolve_names(shaped: Shaped, declared: Mapping[str, Input] | None) -> Names
             env[rest] = None
         elif root in ("steps", "slice") and rest:
             _check_reference(shaped, use, root, rest)
-        elif use.name == "incremental.mark":
+        elif use.name in ("incremental.mark", "incremental.until"):
             if "incremental" not in _config(shaped, use.path):
-                shaped.problem(use.path, "{incremental.mark}: this step is not incremental")
+                shaped.problem(use.path, f"{{{use.name}}}: this step is not incremental")
         elif use.name == OF_THE_PAGE and use.name not in inputs:
             if not _maps(shaped, use.path):
                 shaped.problem(use.path, "{fetched_at}: only known where answers become rows; here use {now}")

@@ -17,21 +17,21 @@ from headrace.core.clock import Clock, SystemClock, new_run_id
 from headrace.core.contracts import Destination
 from headrace.core.errors import InputError, Interrupted, PipelineFileError, UsageError
 from headrace.core.events import EventSink, Warned
+from headrace.core.organisations import asking, check_owner
 from headrace.core.suggest import did_you_mean
 from headrace.core.tables import RunRecord
-from headrace.core.templates import Lookup
 from headrace.destinations import from_url
 from headrace.pipeline.check import check_draft, is_warning
-from headrace.pipeline.load import Loaded, draft, from_resolved
-from headrace.pipeline.model import Pipeline, PipelineStep
+from headrace.pipeline.job import Job, choose_steps, lookup_of, make_job
+from headrace.pipeline.load import draft, from_resolved
 from headrace.pipeline.secrets import MASK
 from headrace.pipeline.variables import Variables
 from headrace.runner.engine import execute
 from headrace.runner.holding import Surroundings
-from headrace.runner.job import Job
 from headrace.runner.result import RunResult
 from headrace.runner.secrets import RunSecrets
 from headrace.runner.sinks import Fanout
+from headrace.runner.window import Window
 from headrace.secrets.vault import Vault
 from headrace.state.store import StateStore
 
@@ -74,6 +74,7 @@ def run(
     sinks: Sequence[EventSink] = (),
     state: Path | None = None,
     clock: Clock | None = None,
+    window: Window | None = None,
 ) -> RunResult:
     """Run a built-in pipeline or a YAML file until it is done, paused or stopped.
 
@@ -82,7 +83,8 @@ def run(
     base URL. ``offline`` uses only answers that an earlier call kept. ``restart`` begins
     a new run under a new id, whatever ``run_id`` stands at; ``adopt`` replays
     what is stored through a changed mapping and goes on with that. ``secrets``
-    are looked up before anything else (``{"hubspot": "..."}``). Ctrl-C commits what is fetched and returns
+    are looked up before anything else (``{"hubspot": "..."}``). ``window`` asks for a span of time again, as
+    :func:`headrace.backfill` does. Ctrl-C commits what is fetched and returns
     a result with status ``interrupted``.
 
     Raises UsageError (file, inputs, secrets), SourceError (the API) or DestinationError; what was
@@ -91,24 +93,55 @@ def run(
     settings = Settings(
         state, secrets or {}, secrets_file, prompt, sinks, offline, rewrite or {}, max_pages, clock or SystemClock()
     )
+    prepared = prepare(
+        pipeline, params=params, destination=destination, org=org, env=env, scope=scope, steps=steps,
+        from_step=from_step, adopt=adopt, run_id=run_id if run_id and not restart else new_run_id(settings.clock),
+    )  # fmt: skip
+    with StateStore.open(state) as store:
+        if adopt:
+            _adopt(prepared.job, pipeline, prepared.url, prepared.destination)
+        return drive(prepared.job, prepared.destination, store, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a run executes, and a plan shows: nothing has been opened or asked yet."""
+
+    job: Job
+    destination: Destination
+    url: str = field(repr=False)
+    """The destination as it was written."""
+
+
+def prepare(
+    pipeline: str | Path,
+    *,
+    run_id: str,
+    params: Mapping[str, Any] | None = None,
+    destination: str | None = None,
+    steps: Sequence[str] = (),
+    from_step: str | None = None,
+    org: str | None = None,
+    env: str | None = None,
+    scope: str | None = None,
+    adopt: bool = False,
+) -> Prepared:
+    """The job of a run of ``pipeline``, checked against what the destination can do. Raises UsageError."""
     checked = draft(pipeline)
     loaded = checked.bind(params=params, env=env, org=org, destination=destination, scope=scope)
     target = from_url(loaded.destination)
     problems = check_draft(checked, target.capabilities())
     if wrong := [line for line in problems if not is_warning(line)]:
         raise PipelineFileError(wrong)
-    with StateStore.open(state) as store:
-        chosen = run_id if run_id and not restart else new_run_id(settings.clock)
-        job = _job(loaded, chosen, steps, from_step, adopt=adopt)
-        if adopt:
-            _adopt(job, pipeline, loaded.destination, target)
-        return drive(job, target, store, settings)
+    job = make_job(loaded, run_id, steps=steps, from_step=from_step, adopt=adopt)
+    return Prepared(job, target, loaded.destination)
 
 
 def resume(
     run_id: str,
     *,
     destination: str | None = None,
+    org: str | None = None,
     max_pages: int | None = None,
     offline: bool = False,
     rewrite: Mapping[str, str] | None = None,
@@ -121,15 +154,17 @@ def resume(
 ) -> RunResult:
     """Go on with a run from its last commit, with the pipeline and inputs that it began with.
 
-    The state folder tells where it went; give ``destination`` when that is gone or its URL needs a password.
+    The state folder tells where it went; give ``destination`` when that is gone or its URL needs a password. For an
+    organisation (``org``, else ``HEADRACE_ORG``) other organisations' runs are unknown.
     Raises as :func:`run` does.
     """
     settings = Settings(
         state, secrets or {}, secrets_file, prompt, sinks, offline, rewrite or {}, max_pages, clock or SystemClock()
     )
+    asked = asking(org)
     with StateStore.open(state) as store:
-        target = find_destination(run_id, destination, store)
-        return drive(stored_job(stored_run(run_id, target)), target, store, settings)
+        target = find_destination(run_id, destination, store, asked)
+        return drive(stored_job(stored_run(run_id, target, asked)), target, store, settings)
 
 
 def _adopt(job: Job, pipeline: str | Path, url: str, target: Destination) -> None:
@@ -142,14 +177,17 @@ def _adopt(job: Job, pipeline: str | Path, url: str, target: Destination) -> Non
         replay(job.pipeline_id, pipeline_file=pipeline, destination=url)
 
 
-def find_destination(run_id: str, url: str | None, store: StateStore) -> Destination:
-    """Where ``run_id`` went: ``url`` if given, else what the state folder or the environment says."""
+def find_destination(run_id: str, url: str | None, store: StateStore, asked: str | None = None) -> Destination:
+    """Where ``run_id`` went: ``url`` if given, else what the state folder or the environment says. ``asked``: for this
+    organisation. Raises InputError for a run that is another's."""
     entry = store.run(run_id)
+    if entry is not None:
+        check_owner(run_id, entry.org, asked)
     known = url or (entry.destination if entry is not None else None)
     if known is None:
         known = os.environ.get("HEADRACE_DESTINATION") or os.environ.get("DATABASE_URL")
     if known is None:
-        latest = [e.run_id for e in store.runs(limit=50)]
+        latest = [e.run_id for e in store.runs(limit=50) if asked in (None, e.org)]
         raise InputError(
             f"run {run_id!r} is not known here{did_you_mean(run_id, latest)}",
             hint="`headrace runs` lists the runs; --destination URL names the database that has it",
@@ -157,14 +195,16 @@ def find_destination(run_id: str, url: str | None, store: StateStore) -> Destina
     return from_url(known)
 
 
-def stored_run(run_id: str, destination: Destination) -> RunRecord:
-    """The record of ``run_id``. Raises InputError when the destination does not have it."""
+def stored_run(run_id: str, destination: Destination, asked: str | None = None) -> RunRecord:
+    """The record of ``run_id``. Raises InputError when the destination does not have it, or when it is another
+    organisation's than ``asked``."""
     with destination.open(read_only=True) as session:
         record = session.run(run_id)
     if record is None:
         raise InputError(
             f"{destination.url} has no run {run_id!r}", hint="`headrace runs --destination URL` lists what it has"
         )
+    check_owner(run_id, record.org, asked)
     return record
 
 
@@ -187,52 +227,10 @@ def stored_job(record: RunRecord) -> Job:
         mapping_hash=record.mapping_hash,
         scope=record.scope,
         steps=choose_steps(pipeline, record.resolved.get("chosen", ()), None),
-        lookup=_lookup(
+        lookup=lookup_of(
             Variables.of_record(pipeline, record.params, record.org, record.resolved.get("environment"), os.environ)
         ),
     )
-
-
-def _job(loaded: Loaded, run_id: str, steps: Sequence[str], from_step: str | None, *, adopt: bool) -> Job:
-    chosen = choose_steps(loaded.pipeline, steps, from_step)
-    resolved = loaded.resolved()
-    if len(chosen) < len(loaded.pipeline.steps):
-        resolved["chosen"] = [entry.step for entry in chosen]
-    return Job(
-        run_id=run_id,
-        pipeline_id=loaded.pipeline.pipeline_id,
-        org=loaded.org,
-        params=loaded.params,
-        resolved=resolved,
-        request_hash=loaded.request_hash,
-        mapping_hash=loaded.mapping_hash,
-        scope=loaded.scope,
-        steps=chosen,
-        lookup=_lookup(loaded.variables),
-        adopt=adopt,
-    )
-
-
-def _lookup(variables: Variables) -> Callable[[str, int, Mapping[str, Mapping[str, Any]]], Lookup]:
-    return lambda run_id, now, results: variables.lookup(run_id=run_id, now=now, steps=results)
-
-
-def choose_steps(pipeline: Pipeline, only: Sequence[str], from_step: str | None) -> list[PipelineStep]:
-    """The steps called ``only``, or those from ``from_step`` on, in the file's order."""
-    names = [entry.step for entry in pipeline.steps]
-    for name in (*only, *([from_step] if from_step else [])):
-        if name not in names:
-            raise UsageError(
-                f"pipeline {pipeline.pipeline_id!r} has no step {name!r}{did_you_mean(name, names)}",
-                hint=f"its steps: {', '.join(names)}",
-            )
-    first = names.index(from_step) if from_step else 0
-    chosen = [i for i, entry in enumerate(pipeline.steps) if i >= first and (not only or entry.step in only)]
-    return [
-        entry
-        for i, entry in enumerate(pipeline.steps)
-        if i in chosen or (entry.config.prepares and chosen and i < chosen[-1])
-    ]
 
 
 def drive(job: Job, destination: Destination, store: StateStore, settings: Settings) -> RunResult:

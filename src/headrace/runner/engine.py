@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 from headrace.core import events, faults
 from headrace.core.contracts import CredentialRef, Secret
 from headrace.core.errors import HeadraceError
-from headrace.core.tables import RunRecord, RunStatus, StreamKey
+from headrace.core.tables import RunRecord, RunStatus
 from headrace.core.templates import as_text, render
 from headrace.crawl.context import LastComplete, RunContext
 from headrace.crawl.extract import FINISHED
+from headrace.crawl.last import last_complete
 from headrace.crawl.plan import CrawlResult
+from headrace.pipeline.job import Job
 from headrace.pipeline.secrets import sensitive_columns, spelled_out
 from headrace.runner import holding, records
 from headrace.runner.database import SessionThread
 from headrace.runner.holding import Surroundings
-from headrace.runner.job import Job
 from headrace.runner.result import RunResult, StepSummary
 from headrace.runner.secrets import OrgTokens
+from headrace.runner.sharing import check_shared_tables
 from headrace.runner.sinks import Fanout, StateSink, Tally
 from headrace.secrets.mask import Masker
 from headrace.secrets.scrub import scrub
@@ -40,14 +42,18 @@ async def execute(job: Job, around: Surroundings) -> RunResult:
     tally = Tally()
     fanout = Fanout((tally, StateSink(around.state, tally, around.clock), *around.sinks))
     started = around.clock.monotonic()
+    known = around.state.run(job.run_id)
+    if known is not None:
+        records.check_organisation(job, known.org)
     async with holding.opened(job, around) as database, holding.leased(job, database, around):
+        await database.call(lambda s: check_shared_tables(s, job.org, job.steps))
         job, record, resumed, cut_off = await records.begin(job, database, around.clock, fanout)
         if resumed and (record.status == "done" or (record.status == "suspect" and not around.accept)):
             return _as_it_stands(job, record, around)
         with holding.announced(job, around):
             masker = Masker()
             cache = ResponseCache(
-                around.state.folder / "cache",
+                around.state.folder / ("cache" if record.org == "default" else f"cache.{record.org}"),
                 record.run_id,
                 warn=lambda text: fanout.emit(events.Warned(record.run_id, text)),
             )
@@ -125,6 +131,8 @@ class _Run:
         """Run the chosen steps in order; the first that does not end as done ends the run."""
         from headrace.sources.http import AiohttpTransport
 
+        # Once more, now that this run is on record: of two first runs at once each sees the other.
+        await self._database.call(lambda s: check_shared_tables(s, self._record.org, self._job.steps))
         last = await self._last_complete()
         finished = await self._finished_steps()
         accepted = ""
@@ -192,6 +200,7 @@ class _Run:
             offline=around.offline,
             page_limit=around.page_limit,
             resumed=self._resumed,
+            backfill="backfill" in record.resolved,
             cut_off=self._cut_off,
             sensitive=self._sensitive,
             accepted=around.accept,
@@ -214,25 +223,9 @@ class _Run:
         return {str(step) for batch in batches for step in batch.column(0).to_pylist()}
 
     async def _last_complete(self) -> dict[str, LastComplete]:
-        """By step: the finish of the latest run of this scope that completed it before this run began. Not one
-        that completed it since: a resumed run would ask from another mark than it began with."""
-        record = self._record
-        steps = [entry.step for entry in self._job.steps]
-
-        def find(session: Any) -> dict[str, LastComplete]:
-            found: dict[str, LastComplete] = {}
-            for run in session.runs(pipeline=record.pipeline, limit=1000):
-                if (run.scope, run.org) != (record.scope, record.org) or run.run_id == record.run_id:
-                    continue
-                for step in steps:
-                    at = session.checkpoint(StreamKey(run.run_id, step, FINISHED)) if step not in found else None
-                    if at is not None and at.memo.get("at", 0) <= record.started_at:
-                        found[step] = LastComplete(run.run_id, at.rows, at.memo.get("mark"))
-                if len(found) == len(steps):
-                    break
-            return found
-
-        return await self._database.call(find)
+        record, steps = self._record, [entry.step for entry in self._job.steps]
+        of = {"pipeline": record.pipeline, "org": record.org, "scope": record.scope, "run_id": record.run_id}
+        return await self._database.call(lambda s: last_complete(s, steps, **of, before=record.started_at))
 
     async def record_failure(self, problem: BaseException) -> None:
         """Leave word of ``problem`` where `status` finds it, if the database can still be told."""

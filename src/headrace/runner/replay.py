@@ -14,6 +14,7 @@ from headrace.core.contracts import Capabilities, Session
 from headrace.core.errors import AnswerError, ArchiveMissing, ContractBroken, InputError, NotSupported
 from headrace.core.events import EventSink
 from headrace.core.http import Response
+from headrace.core.organisations import asking
 from headrace.core.suggest import did_you_mean
 from headrace.core.tables import GROUP_ROWS, Batch, Finish, Group, RawPage, RunRecord, StreamKey, TableSpec
 from headrace.core.templates import Lookup
@@ -98,6 +99,7 @@ def replay(
     target = from_url(url)
     with target.open(read_only=plan) as session:
         found = _find(what, loaded.pipeline if loaded else None, session, url)
+        _check_organisation(found.runs, what)
         work = _Replay(found, session, target.capabilities(), Fanout(() if plan else sinks))
         return work.plan() if plan else work.run()
 
@@ -146,6 +148,16 @@ def _find(what: str, pipeline: Pipeline | None, session: Session, url: str) -> _
         f"{url} has no run, pipeline or table {name!r} to replay{did_you_mean(name, known)}",
         hint=f"it has: {', '.join(known) or 'no run yet'}",
     )
+
+
+def _check_organisation(runs: Sequence[RunRecord], what: str) -> None:
+    """A replay writes the rows of all these runs anew, through one mapping."""
+    asked = asking()
+    if asked is not None and any(run.org != asked for run in runs):
+        raise InputError(
+            f"{what} is not organisation {asked!r}'s alone: a replay would rebuild the rows of others too",
+            hint="who may do that does it without HEADRACE_ORG",
+        )
 
 
 def _tables(pipeline: Pipeline) -> list[str]:

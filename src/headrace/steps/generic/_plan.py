@@ -99,6 +99,9 @@ def _request_maker(config: ApiExtractor, url: str) -> Callable[[Lookup], Request
             )
         if config.incremental is not None and (mark := lookup("incremental.mark")) is not None:
             request = request.with_params([(config.incremental.param, as_text(mark))])
+        if config.incremental is not None and config.incremental.until is not None:
+            end = lookup("incremental.until")
+            request = request if end is None else request.with_params([(config.incremental.until, as_text(end))])
         return _with_body(config, request, lookup)
 
     return make

@@ -11,8 +11,9 @@ from headrace.mapping.config import Table, TableTarget, Transform
 from headrace.steps.source import Source
 
 if TYPE_CHECKING:
+    from headrace.core.templates import Lookup
     from headrace.crawl.context import RunContext
-    from headrace.crawl.plan import CrawlResult
+    from headrace.crawl.plan import CrawlPlan, CrawlResult
 
 
 class Body(Model):
@@ -87,6 +88,8 @@ class Incremental(Model):
     """The mark of the first crawl; without it the parameter is left out."""
     lookback: str | None = Field(None, pattern=r"^\d+[smhdw]$")
     """Ask again for this much before the mark (late records)."""
+    until: str | None = None
+    """Query parameter that gets the end of a window: what `headrace backfill` needs; other runs leave it out."""
 
 
 class ApiExtractor(Source):
@@ -119,11 +122,15 @@ class ApiExtractor(Source):
     destination: TableTarget | None = None
     """The one table of a step without ``tables``."""
 
-    async def run(self, step: str, title: str, ctx: RunContext) -> CrawlResult:
-        from headrace.crawl.extract import crawl
+    def crawl_plan(self, step: str, title: str, lookup: Lookup) -> CrawlPlan:
         from headrace.steps.generic._plan import make_plan
 
-        return await crawl(make_plan(self, step, title, ctx.lookup), ctx)
+        return make_plan(self, step, title, lookup)
+
+    async def run(self, step: str, title: str, ctx: RunContext) -> CrawlResult:
+        from headrace.crawl.extract import crawl
+
+        return await crawl(self.crawl_plan(step, title, ctx.lookup), ctx)
 
     @model_validator(mode="after")
     def _consistent(self) -> ApiExtractor:
