@@ -1,7 +1,8 @@
 """One run whose events are timed: ``child.py PIPELINE DESTINATION [NAME=VALUE …]`` prints one line of JSON.
 
-``wall`` and ``cpu`` are from the first step's start to the end of the run; ``commits`` the seconds of each
-commit; ``lag`` the longest that a page waited from its arrival until it was committed.
+``wall`` and ``cpu`` are from the first step's start to the end of the run; ``commits`` when each commit ended and
+how long it took; ``arrived`` when each page came; ``lag`` the longest that one waited until it was committed.
+Times are of the monotonic clock, which all processes share.
 """
 
 from __future__ import annotations
@@ -23,19 +24,21 @@ class Watch:
         self.begun = self.cpu = 0.0
         self.wall = 0.0
         self.lag = 0.0
-        self.commits: list[float] = []
-        self._arrived: deque[float] = deque()
+        self.commits: list[tuple[float, float]] = []
+        self.arrived: list[float] = []
+        self._waiting: deque[float] = deque()
 
     def emit(self, event: events.Event) -> None:
         now = time.monotonic()
         if isinstance(event, events.StepStarted):
             self.begun, self.cpu = now, time.process_time()
         elif isinstance(event, events.PageFetched):
-            self._arrived.append(now)
+            self.arrived.append(now)
+            self._waiting.append(now)
         elif isinstance(event, events.BatchCommitted):
-            self.commits.append(event.seconds)
-            for _ in range(event.pages):  # in order: there is one stream
-                self.lag = max(self.lag, now - self._arrived.popleft())
+            self.commits.append((now, event.seconds))
+            for _ in range(min(event.pages, len(self._waiting))):  # in order: there is one stream
+                self.lag = max(self.lag, now - self._waiting.popleft())
         elif isinstance(event, events.RunFinished):
             self.wall, self.cpu = now - self.begun, time.process_time() - self.cpu
 

@@ -94,7 +94,7 @@ class Started:
 
 
 def start(command: Sequence[str]) -> Started:
-    errors = tempfile.TemporaryFile("w+")
+    errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by finish()
     at = time.perf_counter()
     return Started(command, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True), errors, at)
 
@@ -154,7 +154,9 @@ def server(total: int, size: int, *options: object) -> Iterator[str]:
     """``server.py`` until the block ends; yields its URL."""
     command = [sys.executable, str(HERE / "server.py"), str(total), str(size), *map(str, options)]
     with _serving(command) as line:
-        say(f"server: {total:,} records, {size:,} a page, {line.split(' ', 1)[1].strip()} {' '.join(map(str, options))}")
+        say(
+            f"server: {total:,} records, {size:,} a page, {line.split(' ', 1)[1].strip()} {' '.join(map(str, options))}"
+        )
         yield line.split()[0]
 
 
@@ -223,6 +225,10 @@ class Database:
         """The URL of a new, empty database; the one before is dropped."""
         if self._made:
             self._connection.execute(f"DROP DATABASE bench{self._made} WITH (FORCE)")
+        return self.another()
+
+    def another(self) -> str:
+        """The same, and those before stay."""
         self._made += 1
         self._connection.execute(f"CREATE DATABASE bench{self._made}")
         return f"{self._base}/bench{self._made}"

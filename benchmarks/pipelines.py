@@ -17,18 +17,23 @@ SMALL_COLUMNS: dict[str, Any] = {
 
 def pipeline(folder: Path, name: str, config: dict[str, Any]) -> Path:
     """A file with one extract step over ``{base}``."""
-    document = {"pipeline_id": name, "steps": [{"step": "crawl", "processor": "generic.api_extractor", "config": config}]}
+    document = {
+        "pipeline_id": name,
+        "steps": [{"step": "crawl", "processor": "generic.api_extractor", "config": config}],
+    }
     path = folder / f"{name}.yml"
     path.write_text(json.dumps(document, indent=1))
     return path
 
 
-def small(folder: Path, **table: Any) -> Path:
+def small(folder: Path, *, incremental: bool = False, **table: Any) -> Path:
     """Small records along a cursor, merged by key unless ``table`` says otherwise."""
-    shows = {"table": "items", "key": ["id"], "columns": SMALL_COLUMNS} | table
+    items = {"table": "items", "key": ["id"], "columns": SMALL_COLUMNS} | table
     config = {"url": "{base}/shows", "pagination": CURSOR, "data_path": "shows", "rate_limit": FAST,
-              "max_pages": 1_000_000, "tables": [shows]}  # fmt: skip
-    return pipeline(folder, f"small_{shows.get('write', 'merge')}", config)
+              "max_pages": 1_000_000, "tables": [items]}  # fmt: skip
+    if incremental:
+        config["incremental"] = {"param": "since", "cursor_path": "updatedAt"}
+    return pipeline(folder, f"small_{items.get('write', 'merge')}", config)
 
 
 def paged(folder: Path, concurrency: int) -> Path:
