@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.runner.conftest import Api, Place, api, place
 
 import headrace
+from headrace.core.clock import SystemClock
+from headrace.core.tables import StreamKey
+from headrace.crawl import extract
+from headrace.crawl.context import RunContext
+from headrace.crawl.plan import CrawlPlan, CrawlResult
 from headrace.destinations import from_url
 from headrace.inspect.plan import RunPlan, make_run_plan
-from headrace.pipeline.load import load
+from headrace.inspect.steps import NOT_YET
+from headrace.runner.api import prepare
 from headrace.sandbox.options import Options
 from headrace.sandbox.thread import Sandbox, run_in_thread
 
+__all__ = ["api", "place"]  # fixtures
 HOST = "streaming-availability.p.rapidapi.com"
 
 
@@ -24,8 +35,12 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def planned(url: str, **params: str) -> RunPlan:
-    loaded = load("sapi", params=params, destination=url, environ={})
-    return make_run_plan(loaded, from_url(url))
+    return plan_of("sapi", url, params=params)
+
+
+def plan_of(pipeline: str | Path, url: str, **options: Any) -> RunPlan:
+    prepared = prepare(pipeline, run_id=NOT_YET, destination=url, **options)
+    return make_run_plan(prepared.job, prepared.destination)
 
 
 @pytest.mark.parametrize("scheme", ["duckdb", "sqlite"])
@@ -62,3 +77,117 @@ def test_a_destination_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
     found = planned(f"duckdb:///{tmp_path}/x.db")
     assert "cannot be looked at" in found.database
     assert found.steps[0].statements
+
+
+class FixedClock(SystemClock):
+    """One moment for the plan and for the run, so that what depends on it can be compared."""
+
+    def now(self) -> int:
+        return 1_750_000_000_000_000
+
+
+def steps(place: Place) -> Path:
+    paging = {"type": "cursor", "param": "cursor", "response_path": "next"}
+    items = {
+        "url": "/items", "pagination": paging,
+        "incremental": {"param": "since", "cursor_path": "at", "start": "2020-01-01", "lookback": "1d"},
+        "tables": [{"table": "items", "key": ["id"], "columns": {"id": "id", "at": "at"}}],
+    }  # fmt: skip
+    parts = {
+        "url": "/parts/{slice.kind}", "params": {"q": "{q}", "day": "{now}"}, "pagination": paging, "max_pages": 7,
+        "slices": {"each": {"kind": ["a", "b"]}, "concurrency": 1, "retry": 0},
+        "tables": [{"table": "parts", "key": ["id"], "columns": {"id": "id"}, "removals": {"after_missing": 3}}],
+    }  # fmt: skip
+    return place.file(items, parts, inputs={"q": {"type": "string", "required": False}})
+
+
+def test_the_plan_is_what_the_run_executes(place: Place, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every part of every crawl, what it begins from, the requests, the tables and the record of the run; the second
+    time after a run that completed its first step and failed in its second."""
+    clock = FixedClock()
+    monkeypatch.setattr("headrace.inspect.plan.SystemClock", FixedClock)
+    executed: list[tuple[CrawlPlan, RunContext]] = []
+    crawl = extract.crawl
+
+    async def watched(plan: CrawlPlan, ctx: RunContext) -> CrawlResult:
+        executed.append((plan, ctx))
+        return await crawl(plan, ctx)
+
+    monkeypatch.setattr(extract, "crawl", watched)
+    broken = False
+
+    def answer(path: str, query: Mapping[str, str]) -> Any:
+        if broken and path == "/parts/b":
+            return 500, {}
+        return {"data": [{"id": 1, "at": "2024-05-0" + ("2" if broken else "1") + "T00:00:00Z"}], "next": None}
+
+    api.answer = answer
+    file = steps(place)
+    for number in range(3):
+        broken = number == 1
+        planned = plan_of(file, place.url, params={"q": "x"})
+        executed.clear()
+        api.asked.clear()
+        try:
+            place.run(file, params={"q": "x"}, run_id=f"run-{number}", clock=clock)
+        except headrace.HeadraceError:
+            assert broken
+        with from_url(place.url).open(read_only=True) as session:
+            record = session.run(f"run-{number}")
+            assert record is not None
+            ended = session.checkpoint(StreamKey(record.run_id, "a", extract.FINISHED))
+            assert ended is not None
+            job = planned.job
+            for name in ("params", "org", "scope", "request_hash", "mapping_hash"):
+                assert getattr(record, name) == getattr(job, name), name
+            assert json.dumps(record.resolved) == json.dumps(job.resolved)
+            for step, (plan, ctx) in zip(planned.steps, executed, strict=True):
+                same_crawl(step.crawl, plan, ctx)
+                assert step.last == ctx.last_complete(step.step)
+                assert step.request is not None
+                asked = next(
+                    path for path in api.asked if path.startswith(f"/{'items' if step.step == 'a' else 'parts'}")
+                )
+                assert step.request.url == api.url + asked
+                for table in step.tables:
+                    assert set(table.spec.columns) <= set(session.columns(table.spec.name))
+    last = planned.steps[0].last
+    assert last is not None
+    assert last.run_id == "run-1", "its first step was complete, whatever became of the second"
+    assert planned.steps[0].incremental == "since: from '2024-05-01T00:00:00Z', where the last complete crawl ended"
+    assert planned.last is not None
+    assert planned.last.run_id == "run-0"
+
+
+def same_crawl(planned: CrawlPlan, executed: CrawlPlan, ctx: RunContext) -> None:
+    """Field by field; what is called is compared by what it gives."""
+
+    def lookup(name: str) -> Any:
+        return {"slice.kind": "a", "incremental.mark": "m"}.get(name) or ctx.lookup(name)
+
+    for field in fields(CrawlPlan):
+        ours, theirs = getattr(planned, field.name), getattr(executed, field.name)
+        if field.name == "request":
+            assert ours(lookup) == theirs(lookup)
+        elif field.name == "slices" and ours is not None:
+            nothing: Any = None
+            assert list(ours.freeze(nothing)) == list(theirs.freeze(nothing))
+            assert (ours.concurrency, ours.retry) == (theirs.concurrency, theirs.retry)
+        else:
+            assert ours == theirs, field.name
+
+
+def test_chosen_steps_are_planned_alone(place: Place) -> None:
+    planned = plan_of(steps(place), place.url, from_step="b")
+    assert [step.step for step in planned.steps] == ["b"]
+    with pytest.raises(headrace.HeadraceError, match="no step 'c'"):
+        plan_of(steps(place), place.url, steps=["c"])
+
+
+def test_a_plan_refuses_what_a_run_refuses(place: Place) -> None:
+    both = {"url": "/items", "tables": [{"table": "t", "write": "merge", "columns": {"id": "id"}}]}
+    with pytest.raises(headrace.HeadraceError) as planned:
+        plan_of(place.file(both), place.url)
+    with pytest.raises(headrace.HeadraceError) as run:
+        place.run(place.file(both))
+    assert str(planned.value) == str(run.value)

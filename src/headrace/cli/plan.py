@@ -23,6 +23,8 @@ LONGEST = 110
 @click.command("plan", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @_options.pipeline_choices
 @_options.destination
+@click.option("--step", "steps", multiple=True, metavar="NAME", help="Only this step (repeat for several).")
+@click.option("--from-step", metavar="NAME", help="This step and those after it.")
 @click.option("--ddl", is_flag=True, help="Show every statement whole.")
 @_options.as_json
 @click.pass_context
@@ -33,21 +35,26 @@ def command(
     destination: str | None,
     org: str | None,
     env: str | None,
+    steps: tuple[str, ...],
+    from_step: str | None,
     ddl: bool,
     as_json: bool,
 ) -> int:
     """Show what a run of PIPELINE would ask, write and compare; asks and writes nothing."""
-    from headrace.destinations import from_url
     from headrace.inspect.plan import make_run_plan
-    from headrace.pipeline.load import load
+    from headrace.inspect.steps import NOT_YET
+    from headrace.runner.api import prepare
 
     _options.check_order(pipeline)
     try:
         given = _options.inputs(params, ctx.args)
-        loaded = load(pipeline, params=given, env=env, org=org, destination=destination)
+        prepared = prepare(
+            pipeline, run_id=NOT_YET, params=given, env=env, org=org, destination=destination, steps=steps,
+            from_step=from_step,
+        )  # fmt: skip
     except InputError as error:
         raise _options.misspelt(error, ctx) from None
-    found = make_run_plan(loaded, from_url(loaded.destination))
+    found = make_run_plan(prepared.job, prepared.destination)
     if as_json:
         click.echo(json.dumps({"status": "ok", **_document(found), "exit_code": 0}, default=str))
         return 0

@@ -16,8 +16,8 @@ from headrace.core.clock import Clock
 from headrace.core.contracts import CredentialRef, Destination, Secret
 from headrace.core.errors import DestinationBusy, RunIsHeld
 from headrace.crawl.context import nowhere
+from headrace.pipeline.job import Job
 from headrace.runner.database import SessionThread, open_session
-from headrace.runner.job import Job
 from headrace.state.contract import RunEntry
 from headrace.state.heartbeat import Heartbeat
 

@@ -11,9 +11,9 @@ from headrace.core.clock import Clock
 from headrace.core.errors import RunRefused
 from headrace.core.events import EventSink
 from headrace.core.tables import RunRecord
+from headrace.pipeline.job import Job
 from headrace.pipeline.load import from_resolved
 from headrace.runner.database import SessionThread
-from headrace.runner.job import Job
 
 
 async def begin(job: Job, database: SessionThread, clock: Clock, sink: EventSink) -> tuple[Job, RunRecord, bool, bool]:
@@ -73,10 +73,20 @@ def _more_steps(job: Job, stored: RunRecord) -> list[str]:
     return [] if before is None else [entry.step for entry in job.steps if entry.step not in before]
 
 
-def _compare(job: Job, stored: RunRecord) -> None:
-    if stored.pipeline != job.pipeline_id or stored.org != job.org:
+def check_organisation(job: Job, owner: str) -> None:
+    """Raises RunRefused when a run of this id is another organisation's."""
+    if owner != job.org:
         raise RunRefused(
-            f"run {job.run_id} belongs to pipeline {stored.pipeline!r} of organisation {stored.org!r}",
+            f"another organisation than {job.org!r} has a run {job.run_id}",
+            hint="choose another --run-id, or leave it out",
+        )
+
+
+def _compare(job: Job, stored: RunRecord) -> None:
+    check_organisation(job, stored.org)
+    if stored.pipeline != job.pipeline_id:
+        raise RunRefused(
+            f"run {job.run_id} belongs to pipeline {stored.pipeline!r}",
             hint="choose another --run-id, or leave it out",
         )
     if differing := _differences(stored.params, job.params):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, ClassVar
 from headrace.core.model import Model
 
 if TYPE_CHECKING:
+    from headrace.core.templates import Lookup
     from headrace.crawl.context import RunContext
-    from headrace.crawl.plan import CrawlResult
+    from headrace.crawl.plan import CrawlPlan, CrawlResult
 
 
 class Step(Model):
@@ -30,6 +31,11 @@ class Step(Model):
     prepares: ClassVar[bool] = False
     """Leaves nothing behind but what later steps of this call need (a secret): it runs in every call, whichever steps
     are chosen."""
+
+    def crawl_plan(self, step: str, title: str, lookup: Lookup) -> CrawlPlan | None:
+        """What the step called ``step`` will crawl; ``None`` where it asks no API. ``lookup`` resolves the variables
+        of the run."""
+        return None
 
     async def run(self, step: str, title: str, ctx: RunContext) -> CrawlResult:
         """Do the work of the step called ``step``, from where its checkpoints stand. Raises HeadraceError
