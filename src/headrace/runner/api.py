@@ -28,10 +28,11 @@ from headrace.pipeline.secrets import MASK
 from headrace.pipeline.variables import Variables
 from headrace.runner.engine import execute
 from headrace.runner.holding import Surroundings
+from headrace.runner.records import check_organisation
 from headrace.runner.result import RunResult
 from headrace.runner.secrets import RunSecrets
 from headrace.runner.sinks import Fanout
-from headrace.runner.window import Window
+from headrace.runner.window import Window, windowed
 from headrace.secrets.vault import Vault
 from headrace.state.store import StateStore
 
@@ -95,7 +96,7 @@ def run(
     )
     prepared = prepare(
         pipeline, params=params, destination=destination, org=org, env=env, scope=scope, steps=steps,
-        from_step=from_step, adopt=adopt, run_id=run_id if run_id and not restart else new_run_id(settings.clock),
+        from_step=from_step, adopt=adopt, window=window, run_id=run_id if run_id and not restart else new_run_id(settings.clock),
     )  # fmt: skip
     with StateStore.open(state) as store:
         if adopt:
@@ -125,10 +126,13 @@ def prepare(
     env: str | None = None,
     scope: str | None = None,
     adopt: bool = False,
+    window: Window | None = None,
 ) -> Prepared:
     """The job of a run of ``pipeline``, checked against what the destination can do. Raises UsageError."""
     checked = draft(pipeline)
     loaded = checked.bind(params=params, env=env, org=org, destination=destination, scope=scope)
+    if window is not None:
+        loaded, steps = windowed(loaded, window, steps)
     target = from_url(loaded.destination)
     problems = check_draft(checked, target.capabilities())
     if wrong := [line for line in problems if not is_warning(line)]:
@@ -173,6 +177,8 @@ def _adopt(job: Job, pipeline: str | Path, url: str, target: Destination) -> Non
 
     with target.open() as session:
         stored = session.run(job.run_id)
+    if stored is not None:
+        check_organisation(job, stored.org)
     if stored is not None and stored.pages and stored.mapping_hash != job.mapping_hash:
         replay(job.pipeline_id, pipeline_file=pipeline, destination=url)
 
