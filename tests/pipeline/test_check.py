@@ -141,3 +141,12 @@ def test_the_template_and_the_built_in_pipelines(tmp_path: Path) -> None:
     assert check(file, Capabilities(fold=str.lower, limits=Limits(max_name=63))) == []
     for name in pipelines.names():
         assert [line for line in check(name, Capabilities(fold=str.lower)) if not is_warning(line)] == []
+
+
+def test_a_column_that_every_table_of_the_destination_has_already(lines) -> None:  # type: ignore[no-untyped-def] # see above
+    config = "tables: [{table: t, columns: {XMin: a}}]"
+    assert lines(config, Capabilities(fold=str.lower, limits=Limits(own_columns=frozenset({"xmin"})))) == [
+        "7:24: steps.extract.tables.0.table: every table of this destination has a column 'XMin' of its own: choose "
+        "another name"
+    ]
+    assert lines(config, Capabilities()) == []

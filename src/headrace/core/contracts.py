@@ -197,6 +197,8 @@ class Limits:
     """Bytes of one value."""
     year_min: int = 1
     year_max: int = 9999
+    own_columns: frozenset[str] = frozenset()
+    """Column names that every table has already, by the destination's own doing."""
 
 
 @dataclass(frozen=True, slots=True)

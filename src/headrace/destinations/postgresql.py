@@ -78,6 +78,9 @@ def _text(value: str) -> str:
     return value if value.isprintable() and "\\" not in value else value.translate(_ESCAPES)
 
 
+_SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+
+
 class PostgreSQLConnection(Connection):
     """One connection; opened anew when it breaks."""
 
@@ -346,7 +349,7 @@ class PostgreSQLDestination(Destination):
         return urlunsplit(("postgresql", user.partition(":")[0] + at + host, parts.path, query.lstrip("&"), ""))
 
     def capabilities(self) -> Capabilities:
-        limits = Limits(nul=False, max_columns=1600, max_name=63, max_value=(1 << 30) - 1)
+        limits = Limits(nul=False, max_columns=1600, max_name=63, max_value=(1 << 30) - 1, own_columns=_SYSTEM_COLUMNS)
         return Capabilities(concurrent_writers=True, limits=limits, fold=str.lower)
 
     @contextmanager

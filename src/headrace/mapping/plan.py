@@ -164,7 +164,9 @@ def table_state(
     for name, column in declared.items():
         types[name] = widen(column or "untyped", known.get(name, "untyped"))
     if spec.open_ended:
-        reserved = frozenset({*map(fold, ENGINE), *(c.name for c in plan.columns), *spec.extra_columns})
+        reserved = frozenset(
+            {*map(fold, ENGINE), *limits.own_columns, *(c.name for c in plan.columns), *spec.extra_columns}
+        )
         for name, column in known.items():
             if name not in reserved:
                 types.setdefault(name, column)

@@ -84,6 +84,9 @@ def _table_problems(table: Table, capabilities: Capabilities | None) -> Iterator
     columns = declared_columns(table)
     if limits.max_columns is not None and len(columns) > limits.max_columns:
         yield f"{len(columns)} columns: this destination takes {limits.max_columns}"
+    for name in columns:
+        if capabilities.fold(name) in limits.own_columns:
+            yield f"every table of this destination has a column {name!r} of its own: choose another name"
     longest = max(len(suffix) for suffix in COMPANIONS)
     for name, room in [(table.table, longest), *((column, 0) for column in columns)]:
         if limits.max_name is not None and len(name.encode()) > limits.max_name - room:

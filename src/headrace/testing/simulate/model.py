@@ -138,6 +138,7 @@ class LightMapper:
         fold: Any = str,
     ) -> None:  # fmt: skip
         self.specs = tuple(_spec(table.table, table.disposition) for table in tables)
+        self.withheld = frozenset[str]()
         self._type: ColumnType = known.get(self.specs[0].name, {}).get("v", "untyped")
 
     def map(self, records: bytes, *, page_id: int, fetched_at: int) -> Mapped:

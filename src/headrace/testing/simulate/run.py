@@ -33,7 +33,11 @@ class Outcome:
 
 def simulate(seed: int, *, database: Database | None = None, whole_log: bool = False) -> Outcome:
     """Play ``seed``; the same seed gives the same log."""
-    scenario = draw(seed, database)
+    return play(draw(seed, database), whole_log=whole_log)
+
+
+def play(scenario: Scenario, *, whole_log: bool = False) -> Outcome:
+    """Play one scenario; its seed decides what is left to chance."""
     world = World(scenario, keep=None if whole_log else 60)
     faults.install(world.at_point)
     collecting = gc.isenabled()
