@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 
 from headrace.core.contracts import Limits
 from headrace.core.errors import AnswerError
+from headrace.core.tables import Rejected
 from headrace.mapping.config import ChangeHash, Column, Condition, Contract, Prefer, Table, TableTarget, Transform
-from headrace.mapping.mapper import Mapped, Mapper
+from headrace.mapping.mapper import Mapped, Mapper, PageText
 from headrace.mapping.spec import legacy_table
+from headrace.mapping.walk import texts as each_of
 from headrace.testing.titles import page as titles_page
 
 FIELDS = ["id", "a", "b", "c", "Id", "when", "é", "", "org_slug", "x.y"]
@@ -151,8 +154,53 @@ def both(config: list[Table], pages: list[bytes], limits: Limits, fold: Any = st
         Mapper(config, known={}, limits=limits, lookup=lambda name: f"<{name}>", fold=fold) for _ in range(2)
     )
     reference._compiled.read = lambda *_: None  # type: ignore[method-assign]  # the reference alone
-    for a, b in zip(outcome(fast, pages), outcome(reference, pages), strict=True):
+    expected = outcome(reference, pages)
+    for a, b in zip(outcome(fast, pages), expected, strict=True):
         assert described(a) == described(b)
+    if "refused" not in expected:
+        in_pairs(config, pages * 2, limits, fold)
+
+
+def in_pairs(config: list[Table], pages: list[bytes], limits: Limits, fold: Any) -> None:
+    """Pages that are mapped two by two become what they become alone."""
+    alone, together = (
+        Mapper(config, known={}, limits=limits, lookup=lambda name: f"<{name}>", fold=fold) for _ in range(2)
+    )
+    texts = [
+        PageText(page, len(each_of(page)), number, 1_700_000_000_000_000 + number) for number, page in enumerate(pages)
+    ]
+    for at in range(0, len(texts), 2):
+        pair = texts[at : at + 2]
+        try:
+            apart = [alone.map(p.records, page_id=p.page_id, fetched_at=p.fetched_at) for p in pair]
+        except AnswerError:
+            return
+        mapped = together.map_together(pair)
+        if mapped is None:
+            for p in pair:
+                together.map(p.records, page_id=p.page_id, fetched_at=p.fetched_at)
+            continue
+        assert not any(one.changes for one in apart)
+        assert mapped.changes == ()
+        assert mapped.count == sum(one.count for one in apart)
+        assert rows_of([mapped]) == rows_of(apart)
+        assert by_table(mapped.rejected) == by_table(r for one in apart for r in one.rejected)
+
+
+def rows_of(found: Iterable[Mapped]) -> dict[str, Any]:
+    rows: dict[str, Any] = {}
+    for batch in (batch for mapped in found for batch in mapped.batches):
+        types, before = rows.setdefault(batch.table, (dict(batch.types), []))
+        assert types == dict(batch.types)
+        before += batch.rows.to_pylist()
+    return rows
+
+
+def by_table(rejected: Iterable[Rejected]) -> dict[str, list[Rejected]]:
+    found: dict[str, list[Rejected]] = {}
+    for one in rejected:
+        found.setdefault(one.table, []).append(one)
+    return found
 
 
 relaxed = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))

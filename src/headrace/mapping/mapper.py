@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.core.contracts import Limits
-from headrace.core.errors import InputError
+from headrace.core.errors import ContractBroken, InputError
 from headrace.core.paths import parse
 from headrace.core.tables import Batch, Rejected, SchemaChange, TableSpec
 from headrace.core.templates import Lookup, render_tree
@@ -17,7 +17,7 @@ from headrace.mapping.cells import Cell, Moment, Unfit, from_python, iso_of
 from headrace.mapping.compiled import Compiled, Records, Result
 from headrace.mapping.config import Table
 from headrace.mapping.plan import TablePlan, TableState, table_plan, table_state
-from headrace.mapping.rows import batch, null_key
+from headrace.mapping.rows import Provenance, batch, null_key
 from headrace.mapping.slow import Page, Rejections
 from headrace.mapping.spec import table_specs
 from headrace.mapping.where import tests
@@ -25,12 +25,24 @@ from headrace.mapping.where import tests
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """What one page became. ``count`` is its records; ``changes`` are columns that are new or wider."""
+    """What pages became: one, or several together. ``count`` is their records; ``changes`` are columns that are new
+    or wider."""
 
     batches: tuple[Batch, ...]
     rejected: tuple[Rejected, ...]
     changes: tuple[SchemaChange, ...]
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """A page to be mapped: the text of a JSON array of ``count`` records, and when it was fetched (microseconds since
+    1970)."""
+
+    records: bytes
+    count: int
+    page_id: int
+    fetched_at: int
 
 
 class Mapper:
@@ -60,6 +72,8 @@ class Mapper:
         """Tables that do not exist and that no answer may make: all of their records are rejected."""
         where = [[parse(path) for path in plan.where] for plan in self._plans]
         self._compiled = Compiled(self._plans, where, limits)
+        self._timed = any("{fetched_at" in repr((p.where, [c.value for c in p.columns])) for p in self._plans)
+        """Rows depend on when their own page was fetched."""
         self._reported = [dict(known.get(p.spec.name, {})) for p in self._plans]
 
     def map(self, records: bytes, *, page_id: int, fetched_at: int) -> Mapped:
@@ -69,18 +83,39 @@ class Mapper:
         held = Records(records)
         read = None if self.withheld else self._compiled.read(held, self._states, page)
         results, count = read if read is not None else self._reference(held, page)
+        return self._mapped(held, results, count, [PageText(records, count, page_id, fetched_at)])
+
+    def map_together(self, pages: Sequence[PageText]) -> Mapped | None:
+        """What :meth:`map` makes of these pages one after the other, as one batch a table; costs half as much where
+        pages are short. ``None``, with nothing taken in, when only page by page tells what they change."""
+        if self.withheld or self._timed:
+            return None
+        held = Records(b"[" + b",".join(page.records.strip()[1:-1] for page in pages if page.count) + b"]")
+        page = [self._page(plan, pages[0].page_id, pages[0].fetched_at) for plan in self._plans]
+        try:
+            read = self._compiled.read(held, self._states, page)
+        except ContractBroken:
+            return None
+        if read is None or read[1] != sum(page.count for page in pages):
+            return None
+        if any(state != before for (_, _, state), before in zip(read[0], self._states, strict=True)):
+            return None
+        return self._mapped(held, *read, pages)
+
+    def _mapped(self, held: Records, results: Sequence[Result], count: int, pages: Sequence[PageText]) -> Mapped:
+        provenance = Provenance.of((page.page_id, page.count) for page in pages)
         batches: list[Batch] = []
         rejected: list[Rejected] = []
         changes: list[SchemaChange] = []
         for at, (plan, (columns, rejections, state)) in enumerate(zip(self._plans, results, strict=True)):
-            made, keyless = batch(plan, state, columns, page_id)
+            made, keyless = batch(plan, state, columns, provenance)
             for record, column in keyless:
                 rejections.add(record, Unfit(null_key([column]), column))
             if made is not None:
                 batches.append(made)
                 state.established = True
-            rejected += _rejected(plan, rejections, held, page_id)
-            changes += self._changes(at, state, page_id)
+            rejected += _rejected(plan, rejections, held, provenance)
+            changes += self._changes(at, state, pages[0].page_id)
             self._states[at] = state
         return Mapped(tuple(batches), tuple(rejected), tuple(changes), count)
 
@@ -124,10 +159,11 @@ def _rendered(value: Any, lookup: Lookup, fetched_at: int) -> Any:
     return Moment(fetched_at) if value == "{fetched_at}" else render_tree(value, lookup)
 
 
-def _rejected(plan: TablePlan, rejections: Rejections, records: Records, page_id: int) -> list[Rejected]:
+def _rejected(plan: TablePlan, rejections: Rejections, records: Records, provenance: Provenance) -> list[Rejected]:
     found = []
     for record, unfit in sorted(rejections.first.items()):
         more = rejections.more.get(record, 0)
         reason = f"{unfit.reason} (and {more} more of its rows)" if more else unfit.reason
-        found.append(Rejected(plan.spec.name, page_id, record, reason, unfit.column, records.each[record]))
+        page_id, place = provenance.pages[record], provenance.records[record]
+        found.append(Rejected(plan.spec.name, page_id, place, reason, unfit.column, records.each[record]))
     return found

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import compress, count
+from itertools import compress, count, repeat
 from typing import Any, cast
 
 import pyarrow as pa
@@ -34,10 +34,28 @@ def null_key(columns: Sequence[str]) -> str:
     return f"the key is null: {', '.join(columns)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Of each record, its page's identifier and its index in that page."""
+
+    pages: list[int]
+    records: list[int]
+
+    @classmethod
+    def of(cls, pages: Iterable[tuple[int, int]]) -> Provenance:
+        """``pages``: identifier and number of records of each, in order."""
+        found = cls([], [])
+        for page_id, length in pages:
+            found.pages.extend(repeat(page_id, length))
+            found.records.extend(range(length))
+        return found
+
+
 def batch(
-    plan: TablePlan, state: TableState, columns: Columns, page_id: int
+    plan: TablePlan, state: TableState, columns: Columns, provenance: Provenance
 ) -> tuple[Batch | None, list[tuple[int, str]]]:
-    """The batch of a page; and for each row without a key its record and the column that is null."""
+    """The batch of one or several pages, with one row for each key of a page; and for each row without a key its
+    record and the column that is null."""
     spec = plan.spec
     keyless: dict[int, str] = {}
     for name in spec.key:
@@ -49,7 +67,8 @@ def batch(
     if keyless:
         columns = take(columns, [row for row in range(len(columns.records)) if row not in keyless])
     if spec.key and columns.records:
-        keys = list(zip(*(_comparable(columns.arrays[name]) for name in spec.key), strict=True))
+        pages = [provenance.pages[record] for record in columns.records]
+        keys = list(zip(pages, *(_comparable(columns.arrays[name]) for name in spec.key), strict=True))
         ranked = cache(lambda name: _comparable(columns.arrays[name]))
         kept = keep(keys, columns.records, plan.prefer, ranked, first=spec.write == "append")
         if kept is not None:
@@ -62,8 +81,8 @@ def batch(
         for column in filter(None, (HASH, spec.hash_column)):
             arrays[column] = hashes
             types[column] = "string"
-    arrays[PAGE] = pa.repeat(pa.scalar(page_id, pa.int64()), len(columns.records))
-    arrays[RECORD] = pa.array(columns.records, pa.int64())
+    arrays[PAGE] = pa.array([provenance.pages[record] for record in columns.records], pa.int64())
+    arrays[RECORD] = pa.array([provenance.records[record] for record in columns.records], pa.int64())
     return Batch(spec.name, pa.RecordBatch.from_pydict(arrays), types), lost
 
 

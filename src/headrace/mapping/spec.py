@@ -33,7 +33,8 @@ def legacy_table(target: TableTarget, transform: Transform) -> Table:
     """The row form without ``tables``: ``org_slug, raw_data, extracted_at``, or each field a column
     (``flatten``) with ``org_slug`` and ``extracted_at``; ``add_fields`` in both.
 
-    ``key_fields`` are paths in the record; in the flattened form a plain name is the field's column.
+    ``key_fields`` are paths in the record; in the flattened form a plain name is the field's column. The key begins
+    with ``org_slug``: rows of two organisations never meet.
     """
     engine = {
         "org_slug": Column(value="{org_slug}", type="string"),
@@ -57,7 +58,7 @@ def legacy_table(target: TableTarget, transform: Transform) -> Table:
         hidden = {own[f]: Column(path=f) for f in target.key_fields}
     return RowForm(
         table=target.table,
-        key=[own[f] for f in target.key_fields],
+        key=["org_slug", *(own[f] for f in target.key_fields)] if target.key_fields else [],
         columns=dict(columns) if columns is not None else None,
         write="append",
         removals=False,
