@@ -47,6 +47,11 @@ fuzz: .venv/.dev  ## coverage-guided, over pipeline files and every decoder: mak
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(or $(and $(UV),$(UV) pip install --quiet --python $(BIN)/python),$(BIN)/python -m pip install --quiet) 'atheris>=3'
 	@$(BIN)/python -m headrace.testing.fuzz --seconds $(or $(SECONDS),60)
 
+churn: .venv/.dev  ## crawls of records that come and go: what counts as removed, beside the truth; kept in docs/results
+	@$(BIN)/python -m headrace.testing.churn --seeds $(or $(SEEDS),1500) --out docs/results/churn.json
+	@$(BIN)/python -m headrace.testing.churn --first 5000 --seeds 15 --database sqlite
+	@$(BIN)/python -m headrace.testing.churn --first 5000 --seeds 15 --database duckdb
+
 docs: .venv/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site
 
