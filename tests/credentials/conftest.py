@@ -97,7 +97,17 @@ def pipeline(home: Path, api: Api) -> Write:
             "pagination": {"type": "cursor", "param": "page", "response_path": "next"},
             "data_path": "items",
             "rate_limit": {"requests_per_second": 1000, "max_retries": 0},
-            "tables": [{"table": "items", "key": ["id"], "columns": {"id": "id", "echo": "echo"}}],
+            "tables": [
+                {
+                    "table": "items",
+                    "key": ["org", "id"],
+                    "columns": {
+                        "org": {"value": "{org_slug}"},
+                        "id": "id",
+                        "echo": "echo",
+                    },
+                }
+            ],
             **config,
         }
         extract = {"step": "extract", "processor": "generic.api_extractor", "config": step}

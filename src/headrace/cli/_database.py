@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headrace.core.errors import CannotOpen, DestinationBusy
+from headrace.core.organisations import asking, check_owner
 
 if TYPE_CHECKING:
     from headrace.core.contracts import Destination, Session
@@ -38,6 +39,8 @@ def resolve(url: str | None, state: Path | None, run_id: str | None = None) -> D
     if url is None and run_id is not None:
         with opened_state(state) as store:
             entry = store.run(run_id)
+        if entry is not None:
+            check_owner(run_id, entry.org, asking())
         url = entry.destination if entry is not None else None
     url = url or os.environ.get("HEADRACE_DESTINATION") or os.environ.get("DATABASE_URL") or DEFAULT
     return from_url(url)
@@ -59,6 +62,13 @@ def opened(destination: Destination, state: Path | None, *, read_only: bool = Tr
             with opened_state(state) as store:
                 raise _elsewhere(error, destination.url, store) from error
         yield session
+
+
+def own_run(session: Session, run_id: str | None) -> None:
+    """Raises InputError when ``run_id`` is another organisation's than ``HEADRACE_ORG``."""
+    record = session.run(run_id) if run_id else None
+    if record is not None:
+        check_owner(record.run_id, record.org, asking())
 
 
 def explained(busy: DestinationBusy, url: str, store: StateStore) -> DestinationBusy:

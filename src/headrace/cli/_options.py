@@ -28,6 +28,13 @@ def state(f: F) -> F:
     )(f)
 
 
+def organisation(f: F) -> F:
+    """On whose behalf a command about runs is given."""
+    return click.option(
+        "--org", metavar="SLUG", help="Know only this organisation's runs; default HEADRACE_ORG, else all."
+    )(f)
+
+
 def pipeline_choices(f: F) -> F:
     """Which file, with which inputs, in which environment."""
     for option in (

@@ -46,6 +46,7 @@ def command(
         raise UsageError("--removed goes alone: it is about rows, the others are about archived answers")
     target = _database.resolve(destination, state, run_id)
     with _database.opened(target, state, read_only=False) as session:
+        _database.own_run(session, run_id)
         if removed:
             work = _Work(session, [(removed, None, None, _count_removed(session, removed))], "removed rows")
         else:

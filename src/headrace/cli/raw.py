@@ -35,6 +35,7 @@ def command(
 
     target = _database.resolve(destination, state, run_id)
     with _database.opened(target, state) as session:
+        _database.own_run(session, run_id)
         page = find_page(session, find_run(session, run_id, target.url), number, step=step, part=part)
     out = sys.stdout.buffer
     if headers:

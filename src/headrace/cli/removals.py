@@ -79,6 +79,7 @@ def _decide(
 
     target = _database.resolve(destination, state, run_id)
     with _database.opened(target, state, read_only=False) as session:
+        _database.own_run(session, run_id)
         rows = session.decide_removals(table, run_id, confirm=confirmed)
     decision = "confirmed" if confirmed else "rejected"
     if as_json:

@@ -12,6 +12,7 @@ from headrace.cli import _options, _secrets
 @click.command("resume")
 @click.argument("run_id")
 @_options.destination
+@_options.organisation
 @click.option("--max-pages", type=click.IntRange(1), help="Pause after this many further pages of each stream.")
 @_options.requests
 @_options.state
@@ -19,6 +20,7 @@ from headrace.cli import _options, _secrets
 def command(
     run_id: str,
     destination: str | None,
+    org: str | None,
     max_pages: int | None,
     offline: bool,
     rewrites: tuple[str, ...],
@@ -38,6 +40,7 @@ def command(
         result = resume(
             run_id,
             destination=destination,
+            org=org,
             max_pages=max_pages,
             offline=offline,
             rewrite=_options.pairs(rewrites, "--rewrite"),

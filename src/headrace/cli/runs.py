@@ -9,20 +9,30 @@ from typing import Any
 import click
 
 from headrace.cli import _options
+from headrace.core.organisations import asking
+
+_ALL = 1_000_000
 
 
 @click.command("runs")
 @click.option("--pipeline", metavar="NAME", help="Only runs of this pipeline.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="The latest so many.")
 @click.option("--destination", metavar="URL", help="Read this database's own list instead of the state folder.")
+@_options.organisation
 @_options.state
 @_options.as_json
-def command(pipeline: str | None, limit: int, destination: str | None, state: Path | None, as_json: bool) -> int:
+def command(
+    pipeline: str | None, limit: int, destination: str | None, org: str | None, state: Path | None, as_json: bool
+) -> int:
     """List runs, the latest first.
 
     Answers from the state folder, also while a run holds its DuckDB file.
     """
-    found = _of_database(destination, state, pipeline, limit) if destination else _of_state(state, pipeline, limit)
+    asked = asking(org)
+    if destination:
+        found = _of_database(destination, state, pipeline, limit, asked)
+    else:
+        found = _of_state(state, pipeline, limit, asked)
     if as_json:
         click.echo(json.dumps({"status": "ok", "runs": found, "exit_code": 0}, default=str))
         return 0
@@ -44,17 +54,21 @@ def command(pipeline: str | None, limit: int, destination: str | None, state: Pa
     return 0
 
 
-def _of_state(state: Path | None, pipeline: str | None, limit: int) -> list[dict[str, Any]]:
+def _of_state(state: Path | None, pipeline: str | None, limit: int, asked: str | None) -> list[dict[str, Any]]:
     from headrace.cli import _runs
     from headrace.cli._database import opened_state
 
     with opened_state(state) as store:
-        return [_runs.of_entry(entry) for entry in store.runs(limit=limit, pipeline=pipeline)]
+        return [_runs.of_entry(entry) for entry in store.runs(limit=limit, pipeline=pipeline, org=asked)]
 
 
-def _of_database(url: str, state: Path | None, pipeline: str | None, limit: int) -> list[dict[str, Any]]:
+def _of_database(
+    url: str, state: Path | None, pipeline: str | None, limit: int, asked: str | None
+) -> list[dict[str, Any]]:
     from headrace.cli import _database, _runs
 
     target = _database.resolve(url, state)
     with _database.opened(target, state) as session:
-        return [_runs.of_record(record, target.url) for record in session.runs(pipeline=pipeline, limit=limit)]
+        records = session.runs(pipeline=pipeline, limit=limit if asked is None else _ALL)
+    own = [record for record in records if asked in (None, record.org)]
+    return [_runs.of_record(record, target.url) for record in own[:limit]]

@@ -11,6 +11,7 @@ import click
 
 from headrace.cli import _options
 from headrace.core.errors import CannotOpen, InputError
+from headrace.core.organisations import asking, check_owner
 from headrace.core.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 @click.command("status")
 @click.argument("run_id", required=False)
 @_options.destination
+@_options.organisation
 @_options.state
 @_options.as_json
-def command(run_id: str | None, destination: str | None, state: Path | None, as_json: bool) -> int:
+def command(run_id: str | None, destination: str | None, org: str | None, state: Path | None, as_json: bool) -> int:
     """Show how far RUN_ID is (by default the latest run), and what to do next.
 
     Answers from the state folder, also while the run holds its DuckDB file.
@@ -30,15 +32,18 @@ def command(run_id: str | None, destination: str | None, state: Path | None, as_
     from headrace.cli import _runs
     from headrace.cli._database import opened_state
 
+    asked = asking(org)
     with opened_state(state) as store:
-        latest = store.runs(limit=50)
+        latest = store.runs(limit=50, org=asked)
         if run_id is None and not latest:
             raise InputError("there is no run yet", hint="headrace run sapi, or headrace run FILE, makes one")
         run_id = run_id or latest[0].run_id
         entry = None if destination else store.run(run_id)
+        if entry is not None:
+            check_owner(run_id, entry.org, asked)
         holder = store.holder(run_id)
     if entry is None:
-        found = _stored(run_id, destination, state, [each.run_id for each in latest])
+        found = _stored(run_id, destination, state, [each.run_id for each in latest], asked)
         lines = _lines_of_record(found)
     else:
         alive = holder is not None and holder.alive
@@ -52,7 +57,7 @@ def command(run_id: str | None, destination: str | None, state: Path | None, as_
     return 0
 
 
-def _stored(run_id: str, url: str | None, state: Path | None, known: list[str]) -> dict[str, Any]:
+def _stored(run_id: str, url: str | None, state: Path | None, known: list[str], asked: str | None) -> dict[str, Any]:
     """The run as its database has it."""
     from headrace.cli import _database, _runs
 
@@ -69,6 +74,7 @@ def _stored(run_id: str, url: str | None, state: Path | None, known: list[str]) 
             f"run {run_id!r} is not known here{did_you_mean(run_id, known)}",
             hint="`headrace runs` lists the runs; --destination URL names the database that has it",
         )
+    check_owner(run_id, record.org, asked)
     return _runs.of_record(record, target.url)
 
 

@@ -33,6 +33,7 @@ def command(table: str, key: tuple[str, ...], destination: str | None, state: Pa
     target = _database.resolve(destination, state)
     with _database.opened(target, state) as session:
         found = why(session, target, table, key)
+        _database.own_run(session, found.page.run_id)
     page, run = found.page, found.run
     if as_json:
         document = {

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
-from headrace.core.errors import InputError
-
 CredentialStatus: TypeAlias = Literal["active", "pending", "retired", "failed", "removed"]
 Validity: TypeAlias = Literal["valid", "invalid", "unknown"]
-
-_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +84,3 @@ class KeyService(Protocol):
         """The key that :meth:`wrap` was given with the same ``context``. Raises KeyUnavailable when the service does
         not answer or refuses, CredentialUnreadable when it was not wrapped by this key for this context."""
         ...
-
-
-def org_slug(text: str) -> str:
-    """``text``, when it may name an organisation: it becomes part of keys and names. Raises InputError."""
-    if not _SLUG.fullmatch(text):
-        raise InputError(
-            f"{text!r} is not the name of an organisation",
-            hint="letters, digits, '_', '-' and '.', the first a letter or digit, at most 63: acme, acme-eu",
-        )
-    return text

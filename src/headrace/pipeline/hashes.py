@@ -43,6 +43,11 @@ def scope(pipeline_id: str, org: str, params: Mapping[str, Any]) -> str:
     return fingerprint([pipeline_id, org, given])
 
 
+def of_organisation(scope: str | None, org: str) -> str | None:
+    """A scope that was given by name: two organisations that give the same one have two."""
+    return fingerprint([scope, org]) if scope and org != "default" else scope
+
+
 def pick(config: Step, fields: Collection[str]) -> dict[str, Any]:
     """The dotted ``fields`` of ``config`` that differ from their defaults, as plain data."""
     whole = canonical(config)

@@ -14,7 +14,7 @@ from headrace.core.contracts import Capabilities, Session
 from headrace.core.errors import AnswerError, ArchiveMissing, ContractBroken, InputError, NotSupported
 from headrace.core.events import EventSink
 from headrace.core.http import Response
-from headrace.core.organisations import asking
+from headrace.core.organisations import asking, check_owner
 from headrace.core.suggest import did_you_mean
 from headrace.core.tables import GROUP_ROWS, Batch, Finish, Group, RawPage, RunRecord, StreamKey, TableSpec
 from headrace.core.templates import Lookup
@@ -129,6 +129,7 @@ def _find(what: str, pipeline: Pipeline | None, session: Session, url: str) -> _
     runs = sorted(session.runs(limit=1_000_000), key=lambda run: (run.started_at, run.run_id))
     by_id = {run.run_id: run for run in runs}
     if what in by_id:
+        check_owner(what, by_id[what].org, asking())
         mapping = pipeline or from_resolved(by_id[what].resolved)
         _only_its_own(by_id[what], mapping)
         return _Found(mapping, [by_id[what]], None)

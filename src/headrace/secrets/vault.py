@@ -11,9 +11,10 @@ from uuid import UUID
 
 from headrace.core.clock import Clock, SystemClock
 from headrace.core.contracts import Secret
-from headrace.core.credentials import CredentialRow, CredentialRows, KeyService, Validity, org_slug
+from headrace.core.credentials import CredentialRow, CredentialRows, KeyService, Validity
 from headrace.core.errors import CredentialError, CredentialUnreadable, InputError, KeyUnavailable, SecretMissing
 from headrace.core.hosts import host_rules
+from headrace.core.organisations import org_slug
 from headrace.secrets import envelope
 from headrace.secrets.keys import key_service
 from headrace.secrets.resolve import credential

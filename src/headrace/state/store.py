@@ -114,9 +114,12 @@ class StateStore:
         rows = self._rows(_READ_RUNS + "WHERE r.run_id = ?", run_id)
         return self._entry(rows[0]) if rows else self._mine.get(run_id)
 
-    def runs(self, *, limit: int = 100, pipeline: str | None = None) -> list[RunEntry]:
-        sql = _READ_RUNS + "WHERE ?1 IS NULL OR r.pipeline = ?1 ORDER BY r.started_at DESC, r.run_id DESC LIMIT ?2"
-        return [self._entry(row) for row in self._rows(sql, pipeline, limit)]
+    def runs(self, *, limit: int = 100, pipeline: str | None = None, org: str | None = None) -> list[RunEntry]:
+        sql = (
+            f"{_READ_RUNS} WHERE (?1 IS NULL OR r.pipeline = ?1) AND (?2 IS NULL OR r.org = ?2) "
+            "ORDER BY r.started_at DESC, r.run_id DESC LIMIT ?3"
+        )
+        return [self._entry(row) for row in self._rows(sql, pipeline, org, limit)]
 
     def heartbeat(self, run_id: str) -> None:
         self._do(lambda connection: self._beat(connection, run_id), None)
