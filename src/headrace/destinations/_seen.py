@@ -25,7 +25,10 @@ def known_rows(db: Connection, layout: Layout, target: str) -> int:
         stored = f"s.{quote(spec.hash_column)}" if spec.hash_column else "CAST(NULL AS " + db.sql_type("string") + ")"
         db.do("create_old_of_table", keys_as=layout.keys_as("s"), keys=layout.keys("s"), hash=stored,
               table=quote(target), batch_keys=batch_keys)  # fmt: skip
-    return int(db.do("count_old")[0][0])
+    known = int(db.do("count_old")[0][0])
+    if known:
+        db.do("index_old", keys=", ".join(f"k{i}" for i, _ in enumerate(spec.key)))
+    return known
 
 
 def renew_seen(db: Connection, layout: Layout, row_hash: str, run_id: str, scope: str, *, known: bool) -> None:

@@ -112,6 +112,8 @@ SELECT {keys_as}, '' AS scope, '' AS run_id, s._page AS v_page, s._record AS v_r
        s._page = s._page AS latest
 FROM {table} s WHERE ({keys}) IN (SELECT {batch_keys} FROM headrace_batch b)
 
+-- name: index_old
+
 -- name: count_old
 SELECT count(*) FROM headrace_old
 

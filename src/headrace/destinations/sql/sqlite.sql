@@ -44,6 +44,9 @@ CREATE TABLE IF NOT EXISTS {table} ({columns}{unique}) STRICT
 -- name: create_probe
 CREATE TEMP TABLE headrace_probe AS SELECT * FROM {table} LIMIT 0
 
+-- name: index_old
+CREATE INDEX temp.headrace_old_keys ON headrace_old ({keys})
+
 -- name: kept_rows
 
 -- name: merge_delete
