@@ -16,7 +16,21 @@ Snapshot = Callable[[str, str], None]
 HEAVY = ("pydantic", "duckdb", "pyarrow", "aiohttp", "rich", "msgspec", "asyncio", "structlog", "yaml")
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS, "removals list", "removals confirm", "schema history"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        *COMMANDS,
+        "removals list",
+        "removals confirm",
+        "schema history",
+        "credentials set",
+        "credentials list",
+        "credentials test",
+        "credentials rotate",
+        "credentials remove",
+    ],
+)
 def test_help_is_as_it_was(invoke: Invoke, snapshot: Snapshot, command: str) -> None:
     said = invoke(*command.split(), "--help")
     assert (said.code, said.err) == (0, "")

@@ -257,6 +257,7 @@ def at_home(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     monkeypatch.chdir(terminal.folder)
     monkeypatch.setenv("HEADRACE_STATE", str(terminal.folder / ".headrace"))
     terminal.environ["HEADRACE_STATE"] = str(terminal.folder / ".headrace")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(terminal.folder / ".config"))
     try:
         yield
     finally:

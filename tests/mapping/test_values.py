@@ -365,7 +365,7 @@ def test_the_raw_form() -> None:
     table = legacy_table(TableTarget(table="t", key_fields=["id"]), Transform(add_fields={"x": "{v}"}))
     (spec,) = table_specs([table])
     assert (spec.write, spec.key, spec.hidden, list(spec.columns)) == (
-        "append", ("id",), ("id",), ["org_slug", "raw_data", "extracted_at", "x"],
+        "append", ("org_slug", "id"), ("id",), ["org_slug", "raw_data", "extracted_at", "x"],
     )  # fmt: skip
     done = mapped(table, '{"id": 1.50}', '{"id":null}', "7")
     assert done.batches[0].rows.to_pylist() == [
