@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
+import subprocess
+import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, unquote_plus
@@ -12,10 +15,24 @@ from urllib.parse import quote, unquote_plus
 import pytest
 import zstandard
 
+import headrace
+from headrace import credentials
 from headrace.secrets.mask import Masker
+from headrace.secrets.vault import Vault
 from headrace.state.contract import RunEntry
 from headrace.state.store import StateStore
-from headrace.testing.secrets import SCENARIOS, Case, Scenario, Secrets, hunt, sweep_folder
+from headrace.testing.secrets import (
+    SCENARIOS,
+    Case,
+    HostileApi,
+    Reply,
+    Scenario,
+    Secrets,
+    hunt,
+    sweep_database,
+    sweep_folder,
+)
+from headrace.testing.secrets.hunt import pipeline
 
 
 def _client(secrets: Secrets) -> dict[str, str]:
@@ -50,6 +67,29 @@ def _unpacked(header: str) -> str:
         return ""
 
 
+_DECRYPT = {
+    "step": "decrypt",
+    "processor": "integrations.kms_decrypt",
+    "config": {"provider": "HUNTED", "context_key": "hunted_key"},
+}
+STORED = (
+    Case("stored", {"type": "bearer", "provider": "HUNTED"}, lambda s: s.new("key"), stored=True),
+    Case("stored oauth2", _OAUTH, _refresh, stored=True),
+    Case(
+        "decrypted",
+        {"type": "bearer", "secret_key": "hunted_key"},
+        lambda s: s.new("key"),
+        stored=True,
+        before=(_DECRYPT,),
+    ),
+    Case(
+        "decrypted oauth2",
+        {**_OAUTH, "provider": None, "secret_key": "hunted_key"},
+        _refresh,
+        stored=True,
+        before=(_DECRYPT,),
+    ),
+)
 LIKE_OTHERS = {"header", "oauth2 client, basic", *(case.name for case in CASES if case.auth is None)}
 """These leave and come back as others do: a third of the scenarios is enough for them."""
 FOR_LIKE_OTHERS = (
@@ -90,6 +130,62 @@ def test_nothing_leaks(case: Case, scenario: Scenario, tmp_path: Path) -> None:
     assert found.leaks == []
     assert found.status == scenario.ends, found.error
     assert found.values
+
+
+@pytest.mark.parametrize("scenario", ["echo", "404", "redirect with a secret in its path", "token refused later"])
+@pytest.mark.parametrize("case", STORED, ids=str)
+def test_a_stored_credential_leaks_nowhere_not_even_into_the_state(case: Case, scenario: str, tmp_path: Path) -> None:
+    if scenario == "token refused later" and "oauth2" not in case.name:
+        scenario = "401"
+    found = hunt(case, BY_NAME[scenario], tmp_path)
+    assert found.leaks == []
+    assert found.status == BY_NAME[scenario].ends, found.error
+    name = "access1" if "oauth2" in case.name else "key"
+    assert any(found.secrets.holds(name, asked.headers.get("Authorization", "")) for asked in found.asked)
+
+
+def test_the_hunt_finds_a_token_that_is_not_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Vault, "seal_token", lambda *_: None)
+    found = hunt(STORED[1], BY_NAME["echo"], tmp_path)
+    assert {leak.where.partition("-")[0] for leak in found.leaks} == {"file state/state.db"}
+
+
+def test_what_was_decrypted_before_a_kill_is_on_no_disk_and_decrypted_again(tmp_path: Path) -> None:
+    """A process is killed in the middle of its crawl; what it left is searched, and another goes on."""
+    secrets = Secrets()
+    home = tmp_path / "home"
+    home.mkdir()
+    credentials.store("default", "HUNTED", secrets.new("key"), state=home / "state")
+    held = Scenario(
+        "holds the second page", lambda api, asked: api.page(asked) if asked.number == 1 else Reply(silent=True)
+    )
+    with HostileApi(secrets, held).serving() as api:
+        document = pipeline(STORED[2], held, secrets, api.url)
+        document["steps"][-1]["config"]["commit_every"] = 0.01
+        file = tmp_path / "hunted.yml"
+        file.write_text(json.dumps(document), encoding="utf-8")
+        url = f"sqlite:///{home}/hunted.sqlite"
+        program = (
+            f"import headrace, pathlib; headrace.run({str(file)!r}, destination={url!r}, run_id='hunted', "
+            f"state=pathlib.Path({str(home / 'state')!r}))"
+        )
+        child = subprocess.Popen([sys.executable, "-c", program])
+        try:
+            end = time.monotonic() + 60
+            while len(api.asked) < 2 and time.monotonic() < end and child.poll() is None:
+                time.sleep(0.01)
+        finally:
+            child.kill()
+            child.wait(60)
+        assert len(api.asked) >= 2
+        sweep_folder(secrets, home, tokens=True)
+        assert secrets.leaks == []
+        api.scenario = BY_NAME["echo"]
+        assert headrace.resume("hunted", destination=url, state=home / "state").status == "done"
+        assert secrets.holds("key", api.asked[-1].headers["Authorization"])
+    sweep_database(secrets, url)
+    sweep_folder(secrets, home, tokens=True)
+    assert secrets.leaks == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

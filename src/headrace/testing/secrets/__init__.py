@@ -11,7 +11,8 @@ For an auth kind of your own::
         assert found.asked  # the credential did go out
 
 What is written on purpose is left out of the search: the state store's table of tokens, which has to hold a
-rotated refresh token, and the pipeline file itself.
+rotated refresh token, and the pipeline file itself. With ``Case(stored=True)`` the tokens are searched as well: they are
+sealed then.
 """
 
 from headrace.testing.secrets.api import SCENARIOS, Asked, HostileApi, Reply, Scenario

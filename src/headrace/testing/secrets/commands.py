@@ -11,7 +11,7 @@ from typing import Any
 
 from headrace.core.errors import HeadraceError
 from headrace.testing.secrets.api import HostileApi, Scenario
-from headrace.testing.secrets.hunt import PROVIDER, Case, Found, overhear, pipeline
+from headrace.testing.secrets.hunt import PROVIDER, Case, Found, kept, overhear, pipeline
 from headrace.testing.secrets.marks import Secrets
 from headrace.testing.secrets.sweep import sweep_database, sweep_folder
 
@@ -50,7 +50,7 @@ def hunt_commands(case: Case, scenario: Scenario, folder: Path, commands: Sequen
     codes: list[int] = []
     with HostileApi(secrets, scenario).serving() as api:
         document = pipeline(case, scenario, secrets, api.url)
-        document["steps"][0]["config"]["rate_limit"]["max_retries"] = 0  # a command sleeps in earnest
+        document["steps"][-1]["config"]["rate_limit"]["max_retries"] = 0  # a command sleeps in earnest
         path = files / "hunted.yml"
         path.write_text(json.dumps(document), encoding="utf-8")
         environ = {
@@ -60,7 +60,7 @@ def hunt_commands(case: Case, scenario: Scenario, folder: Path, commands: Sequen
             "HEADRACE_PROMETHEUS_FILE": str(home / "hunted.prom"),
             "HEADRACE_OPENLINEAGE": str(home / "lineage.jsonl"),
         }
-        if secret is not None:
+        if kept(case, secret, home / "state"):
             environ[f"{PROVIDER}_API_KEY"] = secret if isinstance(secret, str) else json.dumps(secret)
         with _environment(environ), overhear() as heard:
             codes += [_call([str(path) if part == "{file}" else part for part in command]) for command in commands]
@@ -71,7 +71,7 @@ def hunt_commands(case: Case, scenario: Scenario, folder: Path, commands: Sequen
         values = sweep_database(secrets, url)
     except HeadraceError:
         values = 0
-    sweep_folder(secrets, home)
+    sweep_folder(secrets, home, tokens=case.stored)
     return Found(secrets.leaks, " ".join(map(str, codes)), None, asked, secrets, home, url, values, shown)
 
 

@@ -32,7 +32,8 @@ class Case:
     ``auth`` is the block of the file, with ``provider: HUNTED``; ``{url}`` in its texts is the API's own URL.
     ``credential`` makes the text (or the JSON members) that is found for that provider; ``config`` gives
     further keys of the step, for secrets that the file itself spells out. ``sinks`` listen too: a sink of your own
-    whose output lies in the hunt's folder is searched with the rest.
+    whose output lies in the hunt's folder is searched with the rest. ``stored``: the credential is stored for the
+    organisation before the run, instead of given to it, and ``before`` are steps that come before the crawl.
     """
 
     name: str
@@ -40,6 +41,8 @@ class Case:
     credential: Callable[[Secrets], str | Mapping[str, str]] | None
     config: Callable[[Secrets], Mapping[str, Any]] = lambda _: {}
     sinks: Callable[[Path], tuple[EventSink, ...]] = lambda _: ()
+    stored: bool = False
+    before: tuple[Mapping[str, Any], ...] = ()
 
     def __str__(self) -> str:
         return self.name
@@ -151,7 +154,17 @@ def pipeline(case: Case, scenario: Scenario, secrets: Secrets, url: str) -> dict
         auth = {k: v.replace("{url}", url) if isinstance(v, str) else v for k, v in case.auth.items()}
         config["auth"] = auth
     step = {"step": "crawl", "processor": "generic.api_extractor", "config": config}
-    return {"pipeline_id": "hunted", "steps": [step]}
+    return {"pipeline_id": "hunted", "steps": [*map(dict, case.before), step]}
+
+
+def kept(case: Case, secret: str | Mapping[str, str] | None, state: Path) -> dict[str, Any]:
+    """What the run is given: nothing, when the credential is stored, which happens here."""
+    if secret is None or not case.stored:
+        return {PROVIDER: secret} if secret is not None else {}
+    from headrace import credentials
+
+    credentials.store("default", PROVIDER, secret, state=state)
+    return {}
 
 
 def hunt(
@@ -186,6 +199,7 @@ def hunt(
     with HostileApi(secrets, scenario).serving() as api:
         path = files / "hunted.yml"
         path.write_text(json.dumps(pipeline(case, scenario, secrets, api.url)), encoding="utf-8")
+        given = kept(case, secret, home / "state")
         with overhear() as heard:
             progress = make("plain", sys.stderr, quiet=False)
             sinks: list[EventSink] = [recorded, LogSink("json", 2), LogSink("console", 2), *case.sinks(home)]
@@ -196,7 +210,7 @@ def hunt(
                     path,
                     destination=url,
                     run_id="hunted",
-                    secrets={PROVIDER: secret} if secret is not None else {},  # type: ignore[dict-item]  # JSON credentials may be given as a mapping
+                    secrets=given,
                     sinks=sinks,
                     state=home / "state",
                     clock=HurriedClock(),
@@ -214,7 +228,7 @@ def hunt(
         values = sweep_database(secrets, url)
     except HeadraceError:
         values = 0
-    sweep_folder(secrets, home)
+    sweep_folder(secrets, home, tokens=case.stored)
     return Found(secrets.leaks, status, error, asked, secrets, home, url, values, shown)
 
 

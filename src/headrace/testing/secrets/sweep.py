@@ -47,10 +47,11 @@ def _rows(session: Session, sql: str) -> Iterator[dict[str, Any]]:
         yield from batch.to_pylist()
 
 
-def sweep_folder(secrets: Secrets, folder: Path) -> int:
+def sweep_folder(secrets: Secrets, folder: Path, *, tokens: bool = False) -> int:
     """Search every file below ``folder``, its name too; returns how many there are.
 
-    The state store's file is read table by table, all but its tokens; every other file byte by byte.
+    The state store's file is read table by table, all but its tokens; every other file byte by byte. With ``tokens`` all
+    files are read byte by byte: in a run with a stored credential nothing is left out.
     """
     count = 0
     for path in sorted(folder.rglob("*")):
@@ -59,9 +60,9 @@ def sweep_folder(secrets: Secrets, folder: Path) -> int:
             continue
         count += 1
         data = path.read_bytes()
-        if data.startswith(_SQLITE) and _has_tokens(path):
+        if not tokens and data.startswith(_SQLITE) and _has_tokens(path):
             _sweep_state(secrets, path)
-        elif not _beside_state(path):
+        elif tokens or not _beside_state(path):
             secrets.search(f"file {path.relative_to(folder)}", data)
     return count
 
