@@ -12,6 +12,7 @@ import pytest
 
 from headrace.core.tables import Group, Receipt
 from headrace.crawl import fetch
+from headrace.crawl.arrivals import Ready
 from headrace.crawl.channel import Channel
 from headrace.crawl.fetch import Stream
 from headrace.crawl.writer import _Pending
@@ -86,10 +87,10 @@ def no_compare_and_set(patch: pytest.MonkeyPatch) -> None:
 
 
 def last_page_of_a_group_lost(patch: pytest.MonkeyPatch) -> None:
-    def add(self: _Pending, item: Any, mapped: Any) -> None:
-        self.items.append(item)
-        if mapped is not None and len(self.mapped) < 2:
-            self.mapped.append((item, mapped))
+    def add(self: _Pending, ready: Ready) -> None:
+        self.items.extend(ready.items)
+        if ready.mapped is not None and not self.mapped:
+            self.mapped.append(ready.mapped)
 
     patch.setattr(_Pending, "add", add)
 

@@ -15,13 +15,14 @@ from headrace.core.errors import InputError, SourceError
 from headrace.core.tables import Advance, Checkpoint, Finish, Group, SliceState, StreamKey, TableSpec
 from headrace.core.templates import Lookup
 from headrace.crawl import completeness, marks
+from headrace.crawl.arrivals import Item, SliceEnded
 from headrace.crawl.channel import Channel
 from headrace.crawl.context import RunContext
 from headrace.crawl.fetch import Ended, Stream
 from headrace.crawl.plan import CrawlPlan, CrawlResult
 from headrace.crawl.seal import seal
 from headrace.crawl.variables import PageLookup, with_mark, with_slice, with_window
-from headrace.crawl.writer import Item, SliceEnded, Writer
+from headrace.crawl.writer import Writer
 from headrace.destinations._layout import Layout
 from headrace.destinations._sql import quote
 from headrace.mapping.config import RemovalRule

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from headrace.core.errors import ContractBroken, TooManyRejected
+from headrace.core.errors import TooManyRejected
 from headrace.core.events import BatchCommitted, RecordsRejected, SchemaChanged
 from headrace.core.tables import (
     GROUP_ROWS,
@@ -21,6 +21,7 @@ from headrace.core.tables import (
     SliceState,
     StreamKey,
 )
+from headrace.crawl.arrivals import TOGETHER, Arrivals, Item, Ready, SliceEnded
 from headrace.crawl.channel import Channel
 from headrace.crawl.context import RunContext
 from headrace.crawl.fetch import Fetched
@@ -35,35 +36,23 @@ REJECTED_ANYWAY = 100
 """``max_rejected`` fails no run with fewer rejected records than this."""
 
 
-@dataclass(frozen=True, slots=True)
-class SliceEnded:
-    """A slice that came to its end without a last page (it failed)."""
-
-    state: SliceState
-    size: int = 256
-
-
-Item = Fetched | SliceEnded
-
-
 @dataclass(slots=True)
 class _Pending:
     """The group being gathered. ``closed``: the next page changes a type and must not join it."""
 
     since: float
     items: list[Item] = field(default_factory=list)
-    mapped: list[tuple[Fetched, Mapped]] = field(default_factory=list)
+    mapped: list[Mapped] = field(default_factory=list)
     ended: list[SliceState] = field(default_factory=list)
     rows: int = 0
     closed: bool = False
 
-    def add(self, item: Item, mapped: Mapped | None) -> None:
-        self.items.append(item)
-        if isinstance(item, SliceEnded):
-            self.ended.append(item.state)
-        elif mapped is not None:
-            self.mapped.append((item, mapped))
-            self.rows += mapped.count
+    def add(self, ready: Ready) -> None:
+        self.items.extend(ready.items)
+        self.ended.extend(item.state for item in ready.items if isinstance(item, SliceEnded))
+        if ready.mapped is not None:
+            self.mapped.append(ready.mapped)
+            self.rows += ready.mapped.count
 
 
 class Writer:
@@ -84,11 +73,13 @@ class Writer:
         self.pages = 0
         self.standing: dict[StreamKey, Checkpoint | None] = {}
         """The committed checkpoint of each stream under way; whoever starts a stream puts it here."""
-        self._plan, self._ctx, self._mapper, self._lookup, self._channel = plan, ctx, mapper, lookup, channel
+        self._plan, self._ctx, self._channel = plan, ctx, channel
         self._slices = slices
-        self._ready: deque[tuple[Item, Mapped | None]] = deque()
-        self._refused: ContractBroken | None = None
-        """What ends the step once the pages before it are committed."""
+        self._arrived: list[Item] = []
+        """Not mapped yet: short pages are mapped together."""
+        self._arrived_rows = 0
+        self._ready: deque[Ready] = deque()
+        self._mapping = Arrivals(plan.step, mapper, lookup, slices)
         self._last_seconds = 0.0
         self._last_end = ctx.clock.monotonic()
 
@@ -99,22 +90,24 @@ class Writer:
         with ThreadPoolExecutor(1, "headrace-map") as thread:
             try:
                 while True:
-                    await self._map_arrivals(thread)
-                    self._fill(pending)
                     if committing is not None and committing.done():
                         await committing
                         committing = None
+                    self._take()
+                    if self._arrived_rows >= TOGETHER or (committing is None and self._due(pending)):
+                        await self._map_arrivals(thread)
+                    self._fill(pending)
                     if committing is None and pending.items and self._due(pending):
                         committing = asyncio.create_task(self._commit(pending))
                         pending = self._new()
-                    elif (self._channel.drained or self._refused) and not self._ready and not pending.items:
+                    elif self._ended and not self._ready and not pending.items:
                         break
                     else:
                         await self._rest(pending, committing)
                 if committing is not None:
                     await committing
-                if self._refused is not None:
-                    raise self._refused
+                if self._mapping.refused is not None:
+                    raise self._mapping.refused
             finally:
                 if committing is not None and not committing.done():
                     await asyncio.wait({committing})
@@ -122,49 +115,40 @@ class Writer:
     def _new(self) -> _Pending:
         return _Pending(self._ctx.clock.monotonic())
 
-    async def _map_arrivals(self, thread: ThreadPoolExecutor) -> None:
-        """Map what is there on a thread of its own; at most about one group ahead of the commits."""
-        items: list[Item] = []
-        rows = sum(mapped.count for _, mapped in self._ready if mapped is not None)
-        while self._refused is None and rows < GROUP_ROWS and (item := self._channel.take()) is not None:
-            items.append(item)
-            rows += item.count if isinstance(item, Fetched) else 0
-        pages = [item for item in items if isinstance(item, Fetched)]
-        mapped: Iterator[Mapped] = iter(())
-        if pages:
-            mapped = iter(await asyncio.get_running_loop().run_in_executor(thread, self._map, pages))
-        for item in items:
-            made = next(mapped, None) if isinstance(item, Fetched) else None
-            if made is None and isinstance(item, Fetched):
-                break  # refused: what came behind it was not mapped either
-            # The records have served: they are as long as what was made of them.
-            self._ready.append((replace(item, records=b"") if isinstance(item, Fetched) else item, made))
+    @property
+    def _ended(self) -> bool:
+        return self._mapping.refused is not None or (self._channel.drained and not self._arrived)
 
-    def _map(self, pages: list[Fetched]) -> list[Mapped]:
-        found = []
-        for page in pages:
-            state = self._slices.get(page.at.key.slice)
-            self._lookup.slice = state.params if state is not None else {}
-            try:
-                found.append(self._mapper.map(page.records, page_id=page.page_id, fetched_at=page.stamp))
-            except ContractBroken as error:
-                place = f"step {self._plan.step}" + (f", slice {page.at.key.slice}" if page.at.key.slice else "")
-                error.place = f"{place}, page {page.at.page_number}"
-                self._refused = error
-                break
-        return found
+    def _take(self) -> None:
+        """What has come; at most about one group ahead of the commits."""
+        rows = sum(ready.mapped.count for ready in self._ready if ready.mapped is not None) + self._arrived_rows
+        while self._mapping.refused is None and rows < GROUP_ROWS and (item := self._channel.take()) is not None:
+            self._arrived.append(item)
+            rows += (count := item.count if isinstance(item, Fetched) else 0)
+            self._arrived_rows += count
+
+    async def _map_arrivals(self, thread: ThreadPoolExecutor) -> None:
+        items, self._arrived, self._arrived_rows = self._arrived, [], 0
+        if items:
+            self._ready.extend(await asyncio.get_running_loop().run_in_executor(thread, self._mapping.map, items))
 
     def _fill(self, pending: _Pending) -> None:
         while self._ready and not pending.closed:
-            item, mapped = self._ready[0]
-            if mapped is not None and mapped.changes and pending.mapped:
+            ready = self._ready[0]
+            if ready.mapped is not None and ready.mapped.changes and pending.mapped:
                 pending.closed = True
                 return
             self._ready.popleft()
-            pending.add(item, mapped)
+            pending.add(ready)
 
     def _due(self, pending: _Pending) -> bool:
-        if pending.closed or self._refused or self._channel.drained or self._channel.starved or self._ctx.stop.is_set():
+        if (
+            pending.closed
+            or self._mapping.refused
+            or self._channel.drained
+            or self._channel.starved
+            or self._ctx.stop.is_set()
+        ):
             return True
         return self._wait_for(pending) <= 0
 
@@ -179,8 +163,9 @@ class Writer:
     async def _rest(self, pending: _Pending, committing: asyncio.Task[None] | None) -> None:
         """Wait for a page, for the running commit, or until the group is due."""
         waiting: set[asyncio.Task[None]] = set()
-        if not pending.closed and not self._channel.drained and self._refused is None:
-            within = None if committing is not None or not pending.items else max(0.0, self._wait_for(pending))
+        if not pending.closed and not self._channel.drained and self._mapping.refused is None:
+            nothing = not (pending.items or self._arrived)
+            within = None if committing is not None or nothing else max(0.0, self._wait_for(pending))
             waiting.add(asyncio.create_task(self._channel.arrival(within)))
         try:
             await asyncio.wait(waiting | ({committing} if committing else set()), return_when=asyncio.FIRST_COMPLETED)
@@ -233,10 +218,10 @@ class Writer:
                 Advance(self.standing.get(key), replace(at, attempt=ctx.clock.random_bytes(8).hex()))
                 for key, at in latest.items()
             ],
-            batches=[batch for _, mapped in pending.mapped for batch in mapped.batches],
+            batches=[batch for mapped in pending.mapped for batch in mapped.batches],
             pages=pages,
-            rejected=[rejected for _, mapped in pending.mapped for rejected in mapped.rejected],
-            changes=[change for _, mapped in pending.mapped for change in mapped.changes],
+            rejected=[rejected for mapped in pending.mapped for rejected in mapped.rejected],
+            changes=[change for mapped in pending.mapped for change in mapped.changes],
             slices=[(plan.step, state) for state in slices],
         )
 
@@ -251,7 +236,9 @@ class Writer:
             self.standing.pop(StreamKey(ctx.run_id, step, state.name), None)
             self._slices.pop(state.name, None)
         self.rows.update(receipt.rows)
-        pages = sum(page.response is not None for page, _ in pending.mapped)  # a status of `end_on` is no page
+        pages = sum(
+            isinstance(p, Fetched) and p.response is not None for p in pending.items
+        )  # a status of `end_on` is no page
         self.pages += pages
         self.records += pending.rows
         for change in group.changes:

@@ -31,7 +31,7 @@ from headrace.core.tables import (
 from headrace.core.templates import Lookup
 from headrace.core.types import ColumnType
 from headrace.mapping.config import Table
-from headrace.mapping.mapper import Mapped
+from headrace.mapping.mapper import Mapped, PageText
 from headrace.testing.simulate import scratch
 
 Row = tuple[int, int, Any, Any, Any]
@@ -153,6 +153,15 @@ class LightMapper:
             self._type = after
         batches = (Batch(table, rows, {"v": after}),) if rows else ()  # type: ignore[arg-type]  # plain rows
         return Mapped(batches, (), changes, len(rows))
+
+    def map_together(self, pages: Sequence[PageText]) -> Mapped | None:
+        before = self._type
+        mapped = [self.map(page.records, page_id=page.page_id, fetched_at=page.fetched_at) for page in pages]
+        if any(one.changes for one in mapped):
+            self._type = before
+            return None
+        batches = tuple(batch for one in mapped for batch in one.batches)
+        return Mapped(batches, (), (), sum(one.count for one in mapped))
 
 
 def _spec(name: str, write: Any) -> TableSpec:
