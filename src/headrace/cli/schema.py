@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from headrace.cli import _options
-from headrace.core.errors import InputError
-from headrace.core.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from headrace.inspect.schema import SchemaPage
 
 
 @click.group("schema", invoke_without_command=True)
@@ -33,38 +36,33 @@ def command(ctx: click.Context) -> int:
 @_options.destination
 @_options.state
 @_options.as_json
-def history(table: str, destination: str | None, state: Path | None, as_json: bool) -> int:
-    """Show which column of TABLE came or widened when, and by which run."""
+def history_(table: str, destination: str | None, state: Path | None, as_json: bool) -> int:
+    """Show which column of TABLE came or widened when, and by which run and page."""
     from headrace.cli import _database, _table
+    from headrace.inspect.schema import history
 
     target = _database.resolve(destination, state)
-    name = target.capabilities().fold(table)
-    order = 'SELECT "version", "column", "type", changed_at, run_id FROM headrace_schemas WHERE "table" = ? '
     with _database.opened(target, state) as session:
-        known = _tables(session)
-        if name not in known:
-            raise InputError(
-                f"{target.url} has no table {table!r} of Headrace's{did_you_mean(name, known)}",
-                hint=f"tables: {', '.join(known) or 'none yet'}",
-            )
-        batches = session.query(order + 'ORDER BY "version", "position"', (name,))
-        found = [row for batch in batches for row in batch.to_pylist()]
+        found = history(session, target, table)
     if as_json:
-        click.echo(json.dumps({"status": "ok", "table": name, "history": found, "exit_code": 0}, default=str))
+        name = target.capabilities().fold(table)
+        document = {"status": "ok", "table": name, "history": [asdict(each) for each in found], "exit_code": 0}
+        click.echo(json.dumps(document))
         return 0
     rows = [
-        (r["version"], r["column"], r["type"], r["changed_at"], r["run_id"] or "declared in the file") for r in found
-    ]
-    for line in _table.table(("version", "column", "type", "changed", "by run"), rows, width=_table.terminal_width()):
+        (
+            each.version, each.column, f"{each.before} -> {each.type}" if each.before else each.type, each.changed_at,
+            each.run_id or "declared in the file", _page(each.page),
+        )
+        for each in found
+    ]  # fmt: skip
+    names = ("version", "column", "type", "changed", "by run", "page")
+    for line in _table.table(names, rows, width=_table.terminal_width()):
         click.echo(line)
     return 0
 
 
-def _tables(session: object) -> list[str]:
-    from headrace.core.errors import UsageError
-
-    try:
-        batches = session.query('SELECT DISTINCT "table" FROM headrace_schemas ORDER BY 1')  # type: ignore[attr-defined]
-        return [str(value) for batch in batches for value in batch.column(0).to_pylist()]
-    except UsageError:  # a database that no run has written to
-        return []
+def _page(page: SchemaPage | None) -> str:
+    if page is None:
+        return ""
+    return f"{page.number} of {page.step}" + (f", slice {page.slice}" if page.slice else "")
