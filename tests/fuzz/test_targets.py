@@ -31,7 +31,7 @@ FOUND = {
         b"; charset=unicode_escape\n\\d",
         b"; charset=\0\n{}",
     ],
-    "paging": [b'\n{"items": [{"id": 1}], "next": "\\ud800"}'],
+    "paging": [b'5\n{"items": [{"id": 2}], "next": {"a\xf4": [2]}}', b'\n{"items": [{"id": 1}], "next": "\\ud800"}'],
     "path": [b"9" * 5000 + b"\n[1]", b"^" + b"9" * 5000 + b"\n[1]"],
 }
 

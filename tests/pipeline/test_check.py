@@ -150,3 +150,14 @@ def test_a_column_that_every_table_of_the_destination_has_already(lines) -> None
         "another name"
     ]
     assert lines(config, Capabilities()) == []
+
+
+@pytest.mark.parametrize("written", ["Bearer $API_TOKEN", "${key}", "{{ key }}", "${{ secrets.KEY }}"])
+def test_variables_of_other_languages_are_warned_of(lines, written: str) -> None:  # type: ignore[no-untyped-def] # see above
+    found = lines(f"destination: {{table: t}}\nheaders: {{X-Note: '{written}'}}")
+    shown = written.removeprefix("Bearer ")
+    assert found == [
+        f"8:25: warning: steps.extract.headers.X-Note: {shown} is of another language: write {{env.NAME}} for an "
+        "environment variable, {name} else"
+    ]
+    assert lines("destination: {table: t}\ngraphql: {query: 'query($FIRST: Int) {a}'}") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -15,8 +16,19 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
 
 
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"')
+_OTHER_LANGUAGES = re.compile(r"(?P<root>^\$(?=[.\[]|$))|(?P<index>\[(?:-?\d*|\*)\])|(?P<quote>[“”„])")
+_HERE = {
+    "root": "a path begins at the root by itself, such as data.items",
+    "index": "an index is written .0, the last one .-1, and every element .*",
+    "quote": 'write straight quotes ("a.b")',
+}
+
+
 def _check_path(value: Any) -> Any:
     if isinstance(value, str):
+        if odd := _OTHER_LANGUAGES.search(_QUOTED.sub("", value)):
+            raise ValueError(f"path {value!r}: not {odd[0]} here: {_HERE[odd.lastgroup or '']}")
         try:
             parse(value)
         except PathSyntaxError as error:

@@ -149,6 +149,10 @@ class Table(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Table:
+        if not self.table.strip():
+            raise ValueError("the table has no name")
+        if self.columns is not None and not self.columns:
+            raise ValueError("columns is empty: name columns, or leave it out to take every field")
         if self.disposition in ("merge", "sync", "scd2") and not self.key:
             raise ValueError(f"write: {self.disposition} needs a key")
         if self.columns is not None:

@@ -24,6 +24,8 @@ COMPANIONS = ("_seen", "_rejected", "_current", "_removed")
 """What Headrace puts behind a table's name for tables and views of its own."""
 ENGINE_PREFIX = "headrace_"
 
+_OTHER_VARIABLES = re.compile(r"\$(?:[A-Z][A-Z0-9_]+|\{\w+\})|\$?\{\{\s*[A-Za-z_][\w.]*\s*\}\}")
+
 
 def check(source: str | Path, capabilities: Capabilities | None = None) -> list[str]:
     """Every problem of a built-in pipeline or a file, one ``file:line:column: …`` line each; those that do not
@@ -147,6 +149,11 @@ def _warnings(found: Draft, at: _At) -> Iterator[Problem]:
         data: Any = found.shaped.data["steps"][index]["config"]
         templated = {where for pattern in config.templated for where, _ in texts(data, tuple(pattern.split(".")), path)}
         for where, text in texts(data, (), path):
+            if where[-2:] != ("graphql", "query") and (other := _OTHER_VARIABLES.search(text)):
+                yield at(
+                    where,
+                    f"{other[0]} is of another language: write {{env.NAME}} for an environment variable, {{name}} else",
+                )
             used = [name for name in names(text) if name.split(".")[0] in known or name.startswith(("env.", "steps."))]
             if used and where not in templated and where[-2:] != ("graphql", "query"):
                 yield at(where, f"{{{used[0]}}} stays as it is: variables are not replaced here")

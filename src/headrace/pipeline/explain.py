@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from headrace.core.kinds import OneOf, menu
-from headrace.core.suggest import did_you_mean
+from headrace.pipeline.habits import key_meant, shape_meant, word_meant
 from headrace.pipeline.model import AnyStep, Pipeline, entry_models
 from headrace.pipeline.shape import Shaped
 from headrace.pipeline.yaml import Where
@@ -34,12 +34,15 @@ _FORMS = {
     r"^[\w-]+$": "may hold letters, digits, _ and - only",
     r"^\w[\w.-]*$": "may hold letters, digits, _, - and . only",
     r"^[A-Za-z_][\w-]*$": "has to begin with a letter and may hold letters, digits, _ and - only",
+    r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$": "has to be the name alone, such as X-API-Key: no colon and no space",
     r"^\d+[hdw]$": "has to be a number and h, d or w, such as 30d",
     r"^\d+[smhdw]$": "has to be a number and s, m, h, d or w, such as 15m",
     r"^[1-9]\d*[hdwmy]$": "has to be a number and h, d, w, m or y, such as 1d",
     r"^\S+( \S+){4}$": "has to be five fields, such as 0 6 * * *",
 }
 """What a pattern of the models asks for, said after the value."""
+_FIRST_KEYS = {"rate_limit": "requests_per_second"}
+"""What a plain value is meant as, where no key of the mapping is required."""
 _AT_MOST = 200
 """Of pydantic's errors, before those of one union become one."""
 
@@ -104,7 +107,7 @@ class _Finding:
         last = str(self.path[-1]) if self.path else ""
         if self.type == "extra_forbidden":
             known = _keys(self.models)
-            hint = did_you_mean(last, known) or (f"; known here: {', '.join(known)}" if known else "")
+            hint = key_meant(last, known, auth="auth" in self.path[-2:-1])
             shaped.problem(self.path, f"unknown key{hint}", key=True)
         elif self.type == "missing":
             shaped.problem(self.path, "missing")
@@ -119,9 +122,16 @@ class _Finding:
             shaped.problem(self.path, f"{_shown(last if self._key else self.value)} {form}", key=self._key)
         elif self.type == "too_short":
             shaped.problem(self.path, f"is empty: at least {self.context['min_length']} has to be here")
+        elif self.type in ("string_too_long", "string_too_short"):
+            most, least = self.context.get("max_length"), self.context.get("min_length")
+            bound = f"at most {most}" if most is not None else f"at least {least}"
+            shaped.problem(
+                self.path, f"takes {bound} character{'s' * ((most or least) != 1)}, got {_shown(self.value)}"
+            )
         else:
             message = self.message.removeprefix("Input should be ").removeprefix("Input should ")
-            shaped.problem(self.path, f"should be {message}, got {_shown(self.value)}", key=self._key)
+            share = ": 5 % is 0.05" if self.type == "less_than_equal" and self.context.get("le") == 1 else ""
+            shaped.problem(self.path, f"should be {message}, got {_shown(self.value)}{share}", key=self._key)
 
     @property
     def _key(self) -> bool:
@@ -134,14 +144,14 @@ class _Finding:
             if not known:
                 known = _tags(_child(self.models, self.path[-1]))
             for written in self.value if isinstance(self.value, dict) else ():
-                if did_you_mean(str(written), [key]):
+                if key_meant(str(written), [key], auth=False).startswith(", did you mean"):
                     shaped.problem((*self.path, written), f"unknown key, did you mean '{key}'?", key=True)
                     return
             shaped.problem((*self.path, key), f"missing; one of: {', '.join(known)}")
             return
         tag = self.value.get(key) if isinstance(self.value, dict) else None
         last = {name.rsplit(".", 1)[-1]: name for name in known}
-        close = did_you_mean(str(tag).rsplit(".", 1)[-1], last)
+        close = word_meant(str(tag).rsplit(".", 1)[-1], last)
         hint = close and f", did you mean '{last[close.split(chr(39))[1]]}'?"
         shaped.problem((*self.path, key), f"unknown {key} {_shown(tag)}{hint or '.'} There are: {', '.join(known)}")
 
@@ -150,10 +160,24 @@ class _Finding:
         text = " or ".join((", ".join(wanted[:-1]), wanted[-1])) if len(wanted) > 1 else wanted[0]
         message = f"expected {text}, got {_shown(self.value)}"
         if isinstance(self.value, str):
-            return message + did_you_mean(self.value, _words(" ".join(wanted)))
-        if "a text" in wanted and isinstance(self.value, int | float):
+            meant = word_meant(self.value, _words(" ".join(w for w in wanted if w not in _EXPECTED.values())))
+            return message + (meant or self._as(wanted))
+        words = _words(" ".join(wanted))
+        if isinstance(self.value, int | float) and ("a text" in wanted or str(self.value) in words):
             return message + ": put it in quotes"
-        return message
+        return message + self._as(wanted)
+
+    def _as(self, wanted: list[str]) -> str:
+        """How to write the value, where that can be told."""
+        here = _child(self.models, self.path[-1]) if self.path else []
+        concrete, _ = _concrete(here, None)
+        models = [m for m in concrete if isinstance(m, type) and issubclass(m, BaseModel)]
+        needed = [i.alias or name for m in models for name, i in m.model_fields.items() if i.is_required()]
+        tags = _tags(here)
+        only = (
+            needed[0] if len(needed) == 1 and not tags else _FIRST_KEYS.get(str(self.path[-1])) if self.path else None
+        )
+        return shape_meant(self.value, wanted, tags, only)
 
 
 def _best_branches(found: list[_Finding]) -> list[_Finding]:

@@ -55,6 +55,15 @@ _WORDS: dict[str, bool | None] = {
 }  # fmt: skip
 _VARIABLE = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+)*")
 _BARE_HOLE = re.compile(r"(?:^|[:\-\[,]\s+)\{[A-Za-z_][\w.-]*\}[^\s,\]}#]")
+_TIGHT = re.compile(r"(\s*)(?:(?:- +)*[A-Za-z_]\w*(:)|-)(?=[^\s:,\]}-])")
+_PLAIN = {
+    "did not find expected ',' or '}'": "in {…} a comma or the closing } is missing, or a text has to be quoted as a whole",
+    "did not find expected ',' or ']'": "in […] a comma or the closing ] is missing, or a text has to be quoted as a whole",
+    "found unexpected end of stream": "a quote is never closed",
+    "did not find expected key": "no key can begin here: mend the indentation, or quote the text as a whole",
+}
+"""The parser's words, by what to do."""
+_STRANGE_SPACE = re.compile("[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]")
 _MOST_DIGITS = 100
 _MOST_PROBLEMS = 100
 
@@ -212,6 +221,9 @@ class _Reader:
             text = self.hole(place)
             hint = f': quote it: "{text}"' if text else ""
             raise self.error(place, f"a key has to be a text{hint}")
+        if event.implicit[0] and (strange := _STRANGE_SPACE.match(event.value)):
+            code = f"U+{ord(strange[0]):04X}"
+            raise self.error(place, f"a space that is none of YAML's ({code}, often pasted): write plain spaces")
         if event.value == "<<" and event.implicit[0]:
             raise self.error(place, "a merge key (<<): merge keys are not read; write the keys out")
         path = (*parent.path, event.value)
@@ -306,7 +318,22 @@ class _Reader:
         elif error.problem and "cannot start any token" in error.problem and line[place.column - 1 : place.column]:
             message = f"not valid YAML: a text that begins with {line[place.column - 1]} has to be quoted"
         elif error.problem and error.problem.startswith("mapping values are not allowed"):
+            for at in (place.line - 1, place.line):
+                if 0 < at <= len(self.lines) and (tight := _TIGHT.match(self.lines[at - 1])):
+                    after = "colon" if tight[2] else "dash"
+                    place = Place(at, tight.end() + 1)
+                    return self.error(place, f"not valid YAML: a space is missing after the {after}")
             message = "not valid YAML: a colon where no key can stand: quote the text, or mend the indentation"
+        elif error.context and "alias" in error.context:
+            message = "not valid YAML: a text that begins with * has to be quoted"
+        elif error.problem and "unknown escape" in error.problem:
+            message = (
+                "not valid YAML: in a \"text\" a backslash begins an escape: write \\\\ for it, or use 'single quotes'"
+            )
+        elif error.problem in _PLAIN:
+            message = f"not valid YAML: {_PLAIN[error.problem]}"
+            if error.context_mark and error.context_mark.line + 1 != place.line:
+                message += f" (it begins at {error.context_mark.line + 1}:{error.context_mark.column + 1})"
         else:
             message = "not valid YAML: " + " ".join(part for part in (error.context, error.problem) if part)
             if error.context_mark and error.context and error.context_mark.line + 1 != place.line:

@@ -44,7 +44,9 @@ def refuse_long(value: Any, place: str, *, in_body: bool = False) -> None:
     """Raises AnswerError for a cursor or link that is too long to be one; ``place`` says where it stood."""
     length, most = len(text(value)), LONGEST_IN_BODY if in_body else LONGEST
     if length > most:
-        hint = "is that the right path? A cursor is short" if in_body else "is that the right path? in: body carries more"
+        hint = (
+            "is that the right path? A cursor is short" if in_body else "is that the right path? in: body carries more"
+        )
         raise AnswerError(f"{place} has {length:,} characters: at most {most:,} can be sent", hint=hint)
 
 

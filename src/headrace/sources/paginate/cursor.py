@@ -14,7 +14,7 @@ from headrace.core.model import PathText
 from headrace.core.paths import MISSING, Path, parse
 from headrace.sources.paginate._lost import flagged, lost, refuse_lost
 from headrace.sources.paginate._paged import Paged
-from headrace.sources.paginate._place import alone, blank, put, refuse_long
+from headrace.sources.paginate._place import alone, blank, put, refuse_long, text
 
 
 class CursorPages(Paged):
@@ -142,7 +142,7 @@ class CursorPages(Paged):
                 )
         if isinstance(value, list) and self.in_ != "body":
             raise AnswerError(f"{place} is a list", hint="in: body can send it; otherwise name one element, such as .0")
-        if isinstance(value, str) and not _encodable(value):
+        if not _encodable(text(value)):  # of an object, a key may hold one too
             raise AnswerError(
                 f"{place} holds a lone surrogate, which no request can carry", hint="ask the API's makers"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -74,6 +75,8 @@ class Slices(Model):
     def _one(self) -> Slices:
         if sum(x is not None for x in (self.each, self.dates, self.rows)) != 1:
             raise ValueError("slices takes exactly one of each, dates and rows")
+        if self.each is not None and not self.each:
+            raise ValueError("each is empty: name the values, such as each: {country: [us, de]}")
         return self
 
 
@@ -138,6 +141,10 @@ class ApiExtractor(Source):
             raise ValueError(f"url {self.url!r} needs a base_url in front (in source, or here)")
         if not self.url.lower().startswith(("https://", "http://", "/", "{")):
             raise ValueError(f"url {self.url!r} has to begin with https://, http://, or with / after a base_url")
+        if self.base_url and not self.base_url.lower().startswith(("https://", "http://", "{")):
+            raise ValueError(f"base_url {self.base_url!r} has to begin with https:// or http://")
+        if re.search(r"\s", re.sub(r"\{[^}]*\}", "", self.base_url + self.url)):
+            raise ValueError(f"url {self.base_url + self.url!r} holds a space: write %20 for it, or use params")
         if bool(self.tables) == (self.destination is not None):
             raise ValueError(
                 "say where the records go: either tables: [...] or destination: {table: name}"
