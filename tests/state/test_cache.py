@@ -347,3 +347,16 @@ def test_memory_is_bounded_by_what_is_pending(tmp_path: Path) -> None:
     # A dict keeps its table (about 40 bytes an entry) once it has grown; the entries themselves are gone.
     assert left < pending * 0.75
     assert len(segments(tmp_path)) == 1
+
+
+def test_a_file_that_cannot_be_closed_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Network file systems report a failed write at close."""
+    ResponseCache(tmp_path, "run").put("k", answer())
+    close = os.close
+
+    def failing(number: int) -> None:
+        close(number)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "close", failing)
+    assert ResponseCache(tmp_path, "run")._index.places
