@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -32,9 +32,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Gathered = dict[str, tuple["pa.Table", dict[str, ColumnType]]]
+_NAMES = 500
 _CHECKPOINT_COLUMNS = (
     "page_number", "cursor_next", "done", "attempt", "rows", "memo", "run_id", "step", "slice",
 )  # fmt: skip
+
+
+def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """So many as one statement takes everywhere."""
+    for start in range(0, len(names), _NAMES):
+        yield names[start : start + _NAMES]
 
 
 class Commits(Runs, Streams):
@@ -108,8 +115,7 @@ class Commits(Runs, Streams):
                 from headrace.destinations._archive import store
 
                 store(db, group.pages)
-            for step, s in group.slices:
-                db.do("slice_update", (s.status, s.attempts, db.safe_text(s.error), group.run_id, step, s.name))
+            self._end_slices(group)
             faults.point("commit.staged")
             removals: list[Removals] = []
             if group.finish:
@@ -132,10 +138,11 @@ class Commits(Runs, Streams):
     def _advance(self, advances: Sequence[Advance]) -> dict[StreamKey, str]:
         attempts: dict[StreamKey, str] = {}
         fresh: list[Row] = []
+        standing = self._lock([advance.at.key for advance in advances])
         for advance in sorted(advances, key=lambda a: (a.at.key.run_id, a.at.key.step, a.at.key.slice)):
             at, key = advance.at, advance.at.key
-            found = self.db.do("checkpoint_lock", (key.run_id, key.step, key.slice))
-            self._fence(advance.expected, self._checkpoint(found[0]) if found else None, key)
+            found = standing.get(key)
+            self._fence(advance.expected, found, key)
             attempts[key] = uuid4().hex
             row = (at.page_number, as_json(at.cursor_next), at.done, attempts[key], at.rows, as_json(at.memo),
                    key.run_id, key.step, key.slice)  # fmt: skip
@@ -151,6 +158,29 @@ class Commits(Runs, Streams):
                     raise Fenced("another process has just begun this stream", place=self.place) from error
                 raise
         return attempts
+
+    def _lock(self, keys: Sequence[StreamKey]) -> dict[StreamKey, Checkpoint]:
+        """Where the streams stand, held until the commit ends: many slices to a statement, in one order for all."""
+        found: dict[StreamKey, Checkpoint] = {}
+        by_step: dict[tuple[str, str], list[str]] = {}
+        for key in keys:
+            by_step.setdefault((key.run_id, key.step), []).append(key.slice)
+        for of, slices in sorted(by_step.items()):
+            for part in _parts(sorted(slices)):
+                for row in self.db.do("checkpoints_lock", (*of, *part), marks=", ".join("?" * len(part))):
+                    at = self._checkpoint(row)
+                    found[at.key] = at
+        return found
+
+    def _end_slices(self, group: Group) -> None:
+        """Most slices end alike: those that do are one statement."""
+        alike: dict[tuple[str, str, int, str], list[str]] = {}
+        for step, state in group.slices:
+            alike.setdefault((step, state.status, state.attempts, state.error), []).append(state.name)
+        for (step, status, attempts, error), names in alike.items():
+            for part in _parts(names):
+                params = (status, attempts, self.db.safe_text(error), group.run_id, step, *part)
+                self.db.do("slices_update", params, marks=", ".join("?" * len(part)))
 
     def _fence(self, expected: Checkpoint | None, found: Checkpoint | None, key: StreamKey) -> None:
         """Whoever commits must know where the stream stands, down to the commit that brought it there."""

@@ -22,6 +22,10 @@ FROM headrace_checkpoints WHERE run_id = ? AND step = ? AND slice = ?
 SELECT run_id, step, slice, page_number, cursor_next, done, attempt, "rows", memo
 FROM headrace_checkpoints WHERE run_id = ? AND step = ? AND slice = ?
 
+-- name: checkpoints_lock
+SELECT run_id, step, slice, page_number, cursor_next, done, attempt, "rows", memo
+FROM headrace_checkpoints WHERE run_id = ? AND step = ? AND slice IN ({marks})
+
 -- name: checkpoints_read
 SELECT run_id, step, slice, page_number, cursor_next, done, attempt, "rows", memo
 FROM headrace_checkpoints WHERE run_id = ? ORDER BY step, slice
@@ -41,8 +45,8 @@ WHERE run_id = ? AND step = ? AND position > ? ORDER BY position LIMIT ?
 SELECT name, position, params, status, attempts, error FROM headrace_slices
 WHERE run_id = ? AND step = ? AND position > ? AND status IN ({marks}) ORDER BY position LIMIT ?
 
--- name: slice_update
-UPDATE headrace_slices SET status = ?, attempts = ?, error = ? WHERE run_id = ? AND step = ? AND name = ?
+-- name: slices_update
+UPDATE headrace_slices SET status = ?, attempts = ?, error = ? WHERE run_id = ? AND step = ? AND name IN ({marks})
 
 -- name: schema_read
 SELECT "table", "column", type, version FROM headrace_schemas WHERE "table" IN ({marks}) ORDER BY version, position

@@ -45,6 +45,10 @@ CREATE TEMP TABLE headrace_probe (LIKE {table} INCLUDING ALL) ON COMMIT DROP
 SELECT run_id, step, slice, page_number, cursor_next, done, attempt, "rows", memo
 FROM headrace_checkpoints WHERE run_id = ? AND step = ? AND slice = ? FOR UPDATE
 
+-- name: checkpoints_lock
+SELECT run_id, step, slice, page_number, cursor_next, done, attempt, "rows", memo
+FROM headrace_checkpoints WHERE run_id = ? AND step = ? AND slice IN ({marks}) ORDER BY slice FOR UPDATE
+
 -- name: checkpoint_probe
 INSERT INTO headrace_checkpoints (run_id, step, slice, attempt) VALUES (?, ?, ?, '') ON CONFLICT DO NOTHING
 
