@@ -160,3 +160,18 @@ def test_words_and_what_all_tokens_of_an_issuer_share_are_no_runs() -> None:
     for text in ("internationalization", "1234567890123456789012", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.another"):
         assert masker.mask_text(text) == text
     assert masker.mask_text("s5yW3kq8Zr1TtQ0pLmNb") == MASK
+
+
+def test_a_secret_that_the_end_of_a_body_cuts_off() -> None:
+    masker = Masker()
+    secret = "k3y9Wq7LmZ0pXr5TnB2vC8"
+    masker.add(secret)
+    for length in range(6, len(secret)):
+        assert masker.mask_bytes(b'{"echo": "' + secret[:length].encode()) == (b'{"echo": "***', 1)
+        encoded = base64.b64encode(f"Bearer {secret}".encode())
+        cut = masker.mask_bytes(b'{"echo": "' + encoded[: len("Bearer ") * 8 // 6 + 1 + length])[0]
+        assert cut.endswith(b"***")
+        assert len(cut) < 30
+    assert masker.mask_bytes(b'{"echo": "' + secret[:5].encode()) == (b'{"echo": "' + secret[:5].encode(), 0)
+    assert masker.mask_bytes(secret[:9].encode() + b'"}') == (secret[:9].encode() + b'"}', 0)
+    assert masker.mask_bytes(secret.encode() + secret[:9].encode()) == (b"******", 2)

@@ -17,6 +17,8 @@ import zstandard
 
 import headrace
 from headrace import credentials
+from headrace.core.contracts import Auth
+from headrace.core.kinds import menu
 from headrace.secrets.mask import Masker
 from headrace.secrets.vault import Vault
 from headrace.state.contract import RunEntry
@@ -186,6 +188,11 @@ def test_what_was_decrypted_before_a_kill_is_on_no_disk_and_decrypted_again(tmp_
     sweep_database(secrets, url)
     sweep_folder(secrets, home, tokens=True)
     assert secrets.leaks == []
+
+
+def test_every_auth_kind_is_hunted() -> None:
+    hunted = {str(case.auth["type"]) for case in CASES if case.auth is not None}
+    assert hunted | {"none"} == set(menu("headrace.sources.auth", Auth))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

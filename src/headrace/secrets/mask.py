@@ -68,6 +68,8 @@ class Masker:
         self._texts: tuple[str, ...] = ()
         self._bodies: tuple[bytes, ...] = ()
         self._stems: tuple[bytes, ...] = ()
+        self._begins: dict[bytes, list[bytes]] = {}
+        self._longest = 1
 
     def add(self, secret: str) -> None:
         """Mask ``secret`` from now on; of ``user:password`` also the password alone.
@@ -84,6 +86,10 @@ class Masker:
             self._texts = tuple(sorted(forms, key=lambda form: (-len(form), form)))
             self._bodies = tuple(form.encode("utf-8", "surrogatepass") for form in self._texts)
             self._stems = _without_implied(self._bodies)
+            begins: dict[bytes, list[bytes]] = {}
+            for form in self._bodies:
+                begins.setdefault(form[:MIN_LENGTH], []).append(form)
+            self._longest, self._begins = len(max(self._bodies, key=len)), begins
 
     def add_secret(self, secret: Secret) -> None:
         """Mask the value of a credential and those of its members that are secret (not ``client_id``)."""
@@ -93,16 +99,34 @@ class Masker:
                 self.add(value)
 
     def mask_bytes(self, body: bytes) -> tuple[bytes, int]:
-        """``body`` without secrets, and how many were replaced. The same object when there were none."""
-        if not any(stem in body for stem in self._stems):
-            return body, 0
+        """``body`` without secrets, and how many were replaced. The same object when there were none.
+
+        A secret that the end of the body cuts off counts too, from its sixth character on."""
+        end = self._cut_off(body)
         count = 0
+        if end is not None:
+            body, count = body[:end] + MASK.encode(), 1
+        if not any(stem in body for stem in self._stems):
+            return body, count
         for form in self._bodies:
             found = body.count(form)
             if found:
                 body = body.replace(form, MASK.encode())
                 count += found
         return body, count
+
+    def _cut_off(self, body: bytes) -> int | None:
+        """Where the beginning of a secret stands whose rest is missing."""
+        tail = body[-self._longest :]
+        starts = []
+        for begin, forms in self._begins.items():
+            at = tail.find(begin)
+            while at >= 0:
+                rest = tail[at:]
+                if any(len(rest) < len(form) and form.startswith(rest) for form in forms):
+                    starts.append(len(body) - len(rest))
+                at = tail.find(begin, at + 1)
+        return min(starts, default=None)
 
     def mask_text(self, text: str) -> str:
         """``text`` without secrets."""

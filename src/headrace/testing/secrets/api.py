@@ -324,6 +324,33 @@ def _token_elsewhere(api: HostileApi, asked: Asked) -> Reply:
     return Reply(302, b"", (("Location", f"{api.elsewhere}/token?{api.echo_query()}"),))
 
 
+def _typed(body: Callable[[str], str], content_type: str, *headers: tuple[str, str]) -> Answer:
+    """An answer of another format, with every secret in it."""
+    return lambda api, asked: Reply(200, body(api.echo_text()).encode(), (*headers, *api.echo_headers()), content_type)
+
+
+def _repeated_header(text: str) -> str:
+    name = '"' + text.replace('"', '""') + '"'
+    return f"{name},{name}\n1,2\n"
+
+
+def _fault(text: str) -> str:
+    said = html.escape(text)
+    return (
+        "<s:Envelope xmlns:s='urn:s'><s:Body><s:Fault>"
+        f"<faultcode>{said}</faultcode><faultstring>{said}</faultstring></s:Fault></s:Body></s:Envelope>"
+    )
+
+
+def _strange_bytes(api: HostileApi, asked: Asked) -> Reply:
+    return Reply(body=b'{"items": [{"id": 1, "name": "\xff' + json.dumps(api.echo_text()).encode()[1:] + b"}], oops")
+
+
+def _long_cursor(api: HostileApi, asked: Asked) -> Reply:
+    items = [{"id": 1, "echo": api.echo()}]
+    return Reply(body=json.dumps({"items": items, "cursor": api.echo_text() * 200}).encode())
+
+
 _LINK = {"pagination": {"type": "link", "response_path": "next"}}
 _WIDE = {
     "tables": [{"table": "items", "key": ["id"], "columns": {"id": "id", "number": {"path": "number", "type": "int"}}}]
@@ -348,6 +375,14 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("redirect to user info", _to_a_user),
     Scenario("next link to another origin", _link_elsewhere, config=_LINK),
     Scenario("cut JSON", _second(_cut)),
+    Scenario("cut JSON Lines", _typed(lambda text: json.dumps({"a": text})[:-20], "application/x-ndjson")),
+    Scenario("CSV that names a column twice", _typed(_repeated_header, "text/csv"), config={"data_path": ""}),
+    Scenario("cut CSV", _typed(lambda text: f'a,b\n1,"{text}', "text/csv"), config={"data_path": ""}),
+    Scenario("cut XML", _typed(lambda text: f"<items><item>{html.escape(text)}", "text/xml")),
+    Scenario("a SOAP fault", _typed(_fault, "text/xml")),
+    Scenario("not gzip", _second(_typed(str, "text/plain", ("Content-Encoding", "gzip")))),
+    Scenario("bytes that are no text", _second(_strange_bytes)),
+    Scenario("a cursor that is too long", _long_cursor),
     Scenario("HTML with status 200", _html(200)),
     Scenario("error in a 200", _second(_error_in_200), config={"error_path": "error"}),
     Scenario("ok is false", _error_in_200, config={"ok_path": "ok"}),
