@@ -26,6 +26,10 @@ def types_of(rows: pa.Table, known: Mapping[str, ColumnType]) -> dict[str, Colum
     return {field.name: known.get(field.name, by_arrow.get(field.type, "string")) for field in rows.schema}
 
 
+_SMALL_PARTS = 256
+"""Rows of a page, on average, below which the pages of a group are copied into one."""
+
+
 def gather(batches: Sequence[Batch]) -> dict[str, tuple[pa.Table, dict[str, ColumnType]]]:
     """Each table's rows of the group as one Arrow table, and their types."""
     parts: dict[str, list[pa.RecordBatch]] = {}
@@ -40,6 +44,9 @@ def gather(batches: Sequence[Batch]) -> dict[str, tuple[pa.Table, dict[str, Colu
             whole = pa.Table.from_batches(rows)
         else:
             whole = pa.concat_tables([pa.Table.from_batches([part]) for part in rows], promote_options="default")
+        if whole.num_rows < _SMALL_PARTS * len(rows):
+            # DuckDB keeps a row group in memory for each part that it inserts: thousands of one row each fill it.
+            whole = whole.combine_chunks()
         found[table] = whole, {name: types[table][name] for name in whole.column_names if name in types[table]}
     return found
 
