@@ -26,6 +26,7 @@ from headrace.core.paths import Path
 from headrace.core.tables import Checkpoint, Cursor, RawPage, StreamKey, page_id
 from headrace.core.templates import Lookup
 from headrace.crawl import marks
+from headrace.crawl.completeness import reported_error
 from headrace.crawl.context import RunContext
 from headrace.crawl.plan import CrawlPlan
 from headrace.sources.client import ApiClient, request_key
@@ -258,6 +259,8 @@ class Stream:
         if after.done:
             self._check_total(after)
             if doubt := paginator.doubt(answer, at.cursor_next):
+                self.suspicions.append(doubt)
+            if not records and self._plan.error_path is None and (doubt := reported_error(envelope.around(ROOT)[1])):
                 self.suspicions.append(doubt)
         after = replace(after, memo=self._with_doubts(after.memo))
         self._ctx.emit(

@@ -11,6 +11,7 @@ from headrace.core.contracts import Answer, Paginator
 from headrace.core.http import Request
 from headrace.core.model import PathText
 from headrace.core.paths import MISSING, Path, parse
+from headrace.sources.paginate._lost import flagged
 from headrace.sources.paginate._place import Where, put
 
 
@@ -73,6 +74,19 @@ class Paged(Paginator):
 
     def _short(self, answer: Answer) -> bool:
         return self.stop_on_short and self.limit is not None and answer.count < self.limit
+
+    def _cut_short(self, answer: Answer) -> tuple[str, str] | None:
+        """The doubt at an end that only ``stop_on_short`` saw, while the answer says that there is more."""
+        if not self._short(answer):
+            return None
+        more = self._more(answer)
+        flag = self.more_path if more else flagged(answer.envelope.around(Path((), ""))[1]) if more is None else None
+        if flag is None:
+            return None
+        return (
+            f"the crawl ended on a page of {answer.count} records, fewer than the limit {self.limit}, although '{flag}' is true",
+            f"more_path: {flag}, and leave out stop_on_short",
+        )
 
     def _all_seen(self, answer: Answer) -> bool:
         """Whether all that the API declared has come."""

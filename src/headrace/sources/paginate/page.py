@@ -50,6 +50,9 @@ class NumberedPages(Paged):
     def ahead(self, at: Cursor) -> Cursor:
         return int(at) + 1
 
+    def doubt(self, answer: Answer, at: Cursor) -> tuple[str, str] | None:
+        return self._cut_short(answer)
+
     def _pages(self, answer: Answer) -> int | None:
         if self.pages_header is not None:
             return whole(answer.response.header(self.pages_header))
