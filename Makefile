@@ -34,8 +34,9 @@ lint: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-crash: .venv/.dev  ## real SIGKILLs at random instants and at every commit point; every fault in every paging style
+crash: .venv/.dev  ## every fault in every paging style; then real kills over every destination, paging and write mode
 	$(BIN)/python -m pytest -q -m crash tests
+	@$(BIN)/python -m headrace.testing.crash --kills $(or $(KILLS),200) --results $(or $(RESULTS),build/results)
 
 cloud: .venv/.dev  ## key services and secret managers of the clouds: the real clients, against stand-ins on loopback
 	$(BIN)/python -m pytest -q -m cloud tests
@@ -49,8 +50,8 @@ fuzz: .venv/.dev  ## coverage-guided, over pipeline files and every decoder: mak
 
 churn: .venv/.dev  ## crawls of records that come and go: what counts as removed, beside the truth; kept in docs/results
 	@$(BIN)/python -m headrace.testing.churn --seeds $(or $(SEEDS),1500) --out docs/results/churn.json
-	@$(BIN)/python -m headrace.testing.churn --first 5000 --seeds 15 --database sqlite
-	@$(BIN)/python -m headrace.testing.churn --first 5000 --seeds 15 --database duckdb
+	@$(BIN)/python -m headrace.testing.churn --first 5000 --seeds 15 --database sqlite --out docs/results/churn-sqlite.json
+	@$(BIN)/python -m headrace.testing.churn --first 5000 --seeds 15 --database duckdb --out docs/results/churn-duckdb.json
 
 docs: .venv/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site

@@ -171,7 +171,7 @@ def test_a_schedule_has_every_fault_point_and_as_many_kills_as_asked() -> None:
 MINE = """
 pipeline_id: mine
 source: {base_url: "https://api.example.com"}
-inputs: {size: {type: integer, default: 50}}
+inputs: {size: {type: int, default: 50}}
 steps:
   - step: parts
     processor: generic.api_extractor
