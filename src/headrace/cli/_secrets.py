@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -48,11 +48,17 @@ def opened(
     from headrace.core.contracts import CredentialRef
     from headrace.runner.secrets import OrgTokens, RunSecrets
     from headrace.secrets.vault import Vault
+    from headrace.state.folder import state_folder
+    from headrace.state.store import FILE
     from headrace.steps.integrations.kms_decrypt import KmsDecrypt
 
     files = (secrets_file,) if secrets_file is not None else ()
-    with opened_state(folder) as store:
-        vault = Vault(store.credentials)
+    with ExitStack() as held:
+        keeper: Any = _LaterState(folder)
+        vault = None
+        if ((folder or state_folder()) / FILE).exists():
+            keeper = held.enter_context(opened_state(folder))
+            vault = Vault(keeper.credentials)
         secrets = RunSecrets(loaded.org, {}, vault, files=files, prompt=prompt())
 
         def find(reference: CredentialRef) -> Secret:
@@ -66,4 +72,28 @@ def opened(
                     secrets.keep(reference.secret_key, secrets.find(CredentialRef(config.provider)))
             return secrets.find(reference)
 
-        yield find, OrgTokens(store, loaded.org, vault)
+        yield find, OrgTokens(keeper, loaded.org, vault)
+
+
+class _LaterState:
+    """A state folder that there is not yet: made when a token has to be kept, and not before."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._kept: dict[str, dict[str, Any] | None] = {}
+
+    def get_token(self, name: str) -> dict[str, Any] | None:
+        return self._kept.get(name)
+
+    def put_token(self, name: str, token: Mapping[str, Any] | None) -> None:
+        from headrace.cli._database import opened_state
+
+        self._kept[name] = None if token is None else dict(token)
+        with opened_state(self._folder) as store:
+            store.put_token(name, token)
+
+    def take_turn(self, name: str, owner: str) -> bool:
+        return True
+
+    def end_turn(self, name: str, owner: str) -> None:
+        """Nobody else has a token here."""

@@ -16,13 +16,13 @@ from headrace.secrets.vault import Vault
 
 class RunSecrets:
     """Looks credentials up in one order for every step; remembers what a step has decrypted, and forgets it with the
-    run. ``vault`` has the organisation's stored credentials."""
+    run. ``vault`` has the organisation's stored credentials, if there is a state that holds any."""
 
     def __init__(
         self,
         org: str,
         given: Mapping[str, Any],
-        vault: Vault,
+        vault: Vault | None,
         *,
         files: Sequence[Path] = (),
         prompt: Callable[[str], str | None] | None = None,
@@ -48,6 +48,8 @@ class RunSecrets:
         self._kept[name] = secret
 
     def _stored(self, org: str, provider: str) -> Secret | None:
+        if self._vault is None:
+            return None
         try:
             return self._vault.find(org, provider)
         except StateError:

@@ -187,4 +187,4 @@ class CredentialRowsContract:
 
 def _value(vault: Vault) -> str | None:
     found = vault.find("acme", "HUBSPOT")
-    return found and found.value
+    return None if found is None else found.value
