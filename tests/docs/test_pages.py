@@ -153,7 +153,7 @@ class Terminal:
         kept = self.folder.parent / f"{self.folder.name}.environ"
         script = f"set -eo pipefail\ntrap 'env -0 > {kept}' EXIT\n{text}"
         done = subprocess.run(["bash", "-c", script], cwd=self.folder, env=self.environ, capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=60, check=False)  # fmt: skip
+                              stdin=subprocess.DEVNULL, timeout=300, check=False)  # fmt: skip
         assert done.returncode == code, f"{place}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr, f"{place}:\n{done.stderr}"
         self.output = done.stdout
