@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import headrace
-from headrace.core import events
+from headrace.core import events, faults
 from headrace.core.errors import InputError, RequestFailed, UsageError
 from headrace.runner.telemetry import LogSink, Metrics, OpenLineage, OpenTelemetry, Prometheus, from_environment
 from headrace.sandbox import Options, Sandbox, run_in_thread
@@ -234,6 +234,33 @@ def test_a_line_for_each_state_change_and_commit(sapi: Any) -> None:
     assert sum(line["rows"] for line in commits) == sum(result.rows.values())
     assert all({"timestamp", "level", "step", "page_number"} <= set(line) for line in commits)
     assert not [line for line in lines if line["event"] == "request_sent"]
+
+
+def test_one_line_for_each_change_of_state_and_each_commit(sapi: Any) -> None:
+    """Over a pause and a resume: no commit without its line, no line without its commit, and how each call began and
+    ended."""
+    commits = 0
+
+    def count(point: str) -> None:
+        nonlocal commits
+        commits += point == "commit.after_commit"
+
+    stream = io.StringIO()
+    faults.install(count)
+    try:
+        paused = sapi(LogSink(stream=stream), max_pages=1, run_id="logged")
+        sapi(LogSink(stream=stream), run_id="logged")
+    finally:
+        faults.install(None)
+    assert paused.status == "partial"
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    of = {name: [line for line in lines if line["event"] == name] for name in {line["event"] for line in lines}}
+    assert [(line.get("resumed", False)) for line in of["run_started"]] == [False, True]
+    assert [line["status"] for line in of["run_finished"]] == ["partial", "done"]
+    assert [line["status"] for line in of["step_finished"]] == ["partial", "done"]
+    assert len(of["step_started"]) == 2
+    the_end_of_the_step = 1
+    assert len(of["batch_committed"]) + the_end_of_the_step == commits
 
 
 def test_the_environment_switches_sinks_on(tmp_path: Path) -> None:
