@@ -210,6 +210,16 @@ def test_secrets_of_google(cloud: Any) -> None:
         google.read("tok", {}, None, client=manager)
 
 
+def test_no_log_holds_a_secret(amazon: str, cloud: Any, caplog: pytest.LogCaptureFixture) -> None:
+    client("secretsmanager").create_secret(Name="logged", SecretString="never-in-a-log")
+    cloud.secrets["projects/p/secrets/logged/versions/latest"] = b"never-in-a-log"
+    caplog.clear()
+    with caplog.at_level(logging.DEBUG):
+        read_reference("aws:logged", {})
+        google.read("projects/p/secrets/logged", {}, None, client=cloud.secret_manager())
+    assert "never-in-a-log" not in repr([record.__dict__ for record in caplog.records])
+
+
 def test_the_packages_are_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("boto3", "google.cloud.kms_v1", "google.cloud.secretmanager_v1", "google.cloud"):
         monkeypatch.setitem(sys.modules, name, None)

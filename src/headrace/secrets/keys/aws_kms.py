@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headrace.core.errors import CredentialUnreadable, InputError, KeyUnavailable
+from headrace.secrets.quiet import no_bodies
 
 _FOREIGN = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 
@@ -42,6 +43,7 @@ class AwsKms:
         client = self._client = self._client or _client()
         from botocore.exceptions import BotoCoreError, ClientError
 
+        no_bodies("botocore")
         try:
             return getattr(client, action)(**given)
         except ClientError as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 from headrace.core.errors import CredentialUnreadable, InputError, KeyUnavailable
 from headrace.secrets.envelope import bound
+from headrace.secrets.quiet import no_bodies
 
 _NAME = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
 _SECONDS = 20.0
@@ -45,6 +46,7 @@ class GoogleKms:
         from google.auth.exceptions import GoogleAuthError
 
         request = {"name": self._key, "additional_authenticated_data": bound(context), **given}
+        no_bodies("google")
         try:
             return getattr(client, action)(request=request, timeout=_SECONDS)
         except exceptions.InvalidArgument:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from headrace.core.errors import SecretMissing
+from headrace.secrets.quiet import no_bodies
 
 
 def read(name: str, environ: Mapping[str, str], warn: Callable[[str], None] | None, *, client: Any = None) -> str:
@@ -13,6 +14,7 @@ def read(name: str, environ: Mapping[str, str], warn: Callable[[str], None] | No
     client = client or _client()
     from botocore.exceptions import BotoCoreError, ClientError
 
+    no_bodies("botocore")
     try:
         answer = client.get_secret_value(SecretId=name)
     except ClientError as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from headrace.core.errors import InputError, SecretMissing
+from headrace.secrets.quiet import no_bodies
 
 _NAME = re.compile(r"projects/[^/]+/secrets/[^/]+(/versions/[^/]+)?")
 _SECONDS = 20.0
@@ -23,6 +24,7 @@ def read(name: str, environ: Mapping[str, str], warn: Callable[[str], None] | No
     from google.auth.exceptions import GoogleAuthError
 
     version = name if "/versions/" in name else f"{name}/versions/latest"
+    no_bodies("google")
     try:
         answer = client.access_secret_version(name=version, timeout=_SECONDS)
     except (GoogleAPIError, GoogleAuthError) as error:

@@ -12,6 +12,9 @@ class TestVaultTransit(KeyServiceContract):
 
 from __future__ import annotations
 
+import base64
+import logging
+
 import pytest
 
 from headrace.core.credentials import KeyService
@@ -80,6 +83,18 @@ class KeyServiceContract:
             with pytest.raises(CredentialError) as caught:
                 service.unwrap(damaged, CONTEXT)
             assert caught.value.hint
+
+    def test_no_log_holds_a_key(self, service: KeyService, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level(logging.DEBUG):
+            service.unwrap(service.wrap(KEY, CONTEXT), CONTEXT)
+        told = repr([record.__dict__ for record in caplog.records])
+        for spelling in (
+            KEY.hex(),
+            repr(KEY)[2:-1],
+            base64.b64encode(KEY).decode(),
+            base64.urlsafe_b64encode(KEY).decode(),
+        ):
+            assert spelling not in told
 
     def test_a_revoked_key_says_so(self, service: KeyService) -> None:
         wrapped = service.wrap(KEY, CONTEXT)
