@@ -115,6 +115,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HeadraceError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's own words
         return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)  # noqa: T201 - the command's own words
+        return 130
     found = report.document(results, command, time.monotonic() - began)
     for line in (*report.lines(found), "", *(f"{name} {value}" for name, value in found["figures"].items())):
         print(line)  # noqa: T201 - the command's result

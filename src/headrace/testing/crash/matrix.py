@@ -138,5 +138,9 @@ def cells(urls: Mapping[str, str], number: int, seed: int, records: int = 450) -
 def run(wanted: Sequence[Cell], jobs: int) -> Iterator[Result]:
     """Strike ``jobs`` cells at a time; results as they come."""
     with warm(), ThreadPoolExecutor(jobs) as pool:
-        for done in as_completed([pool.submit(cell.run) for cell in wanted]):
-            yield done.result()
+        try:
+            for done in as_completed([pool.submit(cell.run) for cell in wanted]):
+                yield done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -130,7 +130,7 @@ class Statement(Strike):
 class SystemCall(Strike):
     """The ``nth`` call of ``call`` on the database's files fails with ``error`` (Linux, needs strace)."""
 
-    call: Literal["pwrite64", "fsync,fdatasync", "ftruncate", "pread64"]
+    call: Literal["pwrite64", "fsync,fdatasync"]
     nth: int
     error: Literal["EIO", "ENOSPC"] = "EIO"
     kind: ClassVar[str] = "the database's file fails (EIO, ENOSPC; strace)"
