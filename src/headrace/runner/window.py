@@ -33,7 +33,9 @@ def windowed(loaded: Loaded, window: Window, steps: Sequence[str]) -> tuple[Load
     cannot be given an end, or a table would take a part for the whole."""
     start, end = parse_date(window.start, place="--from"), parse_date(window.end, place="--to")
     if start >= end:
-        raise InputError(f"--from {window.start} is not before --to {window.end}", hint="the end itself is not asked for")
+        raise InputError(
+            f"--from {window.start} is not before --to {window.end}", hint="the end itself is not asked for"
+        )
     if window.step is not None and not re.fullmatch(r"[1-9]\d*[hdwmy]", window.step):
         raise InputError(f"{window.step!r} is no step of time", hint="write 6h, 1d, 2w, 1m or 1y", place="--step")
     data: dict[str, Any] = copy.deepcopy(dict(loaded.data))
