@@ -24,6 +24,7 @@ CASES = (
     Case("query", {"type": "query", "param_name": "hunted_key", "provider": "HUNTED"}, lambda s: s.new("key")),
     Case("basic", {"type": "basic", "provider": "HUNTED"}, lambda s: f"user:{s.new('key')}"),
     Case("oauth2", OAUTH, _client),
+    Case("stored", {"type": "bearer", "provider": "HUNTED"}, lambda s: s.new("key"), stored=True),
     Case("literal header", None, None, lambda s: {"headers": {"X-Api-Key": s.new("key")}}),
     Case("literal parameter", None, None, lambda s: {"params": {"api_key": s.new("key")}}),
     Case("literal form", None, None, lambda s: {"body": {"form": {"client_secret": s.new("key")}}, "safe": True}),
