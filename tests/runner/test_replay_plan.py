@@ -213,7 +213,17 @@ def test_replay_with_the_network_cut_gives_the_same_rows(
     done = headrace.replay("made", destination=place.url)
     assert done.requests == 0
     now = contents(place)
-    for name in ("appended", "logged", "merged", "merged_removed", "kept", "replaced", "synced", "historic", "children"):
+    for name in (
+        "appended",
+        "logged",
+        "merged",
+        "merged_removed",
+        "kept",
+        "replaced",
+        "synced",
+        "historic",
+        "children",
+    ):
         assert now[name] == stood[name], name
     assert len(api.asked) == asked
 
