@@ -314,6 +314,12 @@ async def _silent(self: Any, problem: BaseException) -> None:
     pass
 
 
+def test_results_do_not_go_into_a_table_of_the_pipeline(place: Any) -> None:
+    file = gate(place, {"type": "row_count", "table": "items"}, results="Shops")
+    with pytest.raises(PipelineFileError, match="the table of results 'Shops' would meet the table 'shops'"):
+        place.run(file)
+
+
 def test_a_gate_that_failed_opens_once_the_data_is_right(place: Any) -> None:
     file = gate(place, {"type": "not_null", "table": "items", "column": "email"})
     assert place.run(file, run_id="r").status == "failed"

@@ -18,6 +18,7 @@ from headrace.pipeline.shape import Problem
 from headrace.pipeline.variables import OF_THE_RUN, texts
 from headrace.pipeline.yaml import Where
 from headrace.steps.generic.api_extractor import ApiExtractor
+from headrace.steps.generic.quality_checks import QualityChecks
 from headrace.steps.source import Raw, Source
 
 COMPANIONS = ("_seen", "_rejected", "_current", "_removed")
@@ -114,6 +115,10 @@ def _names(found: Draft, capabilities: Capabilities | None, at: _At) -> Iterator
         if isinstance(config, Source) and isinstance(config.raw, Raw):
             name = config.raw.table or f"{entry.step}_raw_pages"
             written.append((("steps", index, "config", "raw", "table"), name, "raw table"))
+        if isinstance(config, QualityChecks):
+            written.append((("steps", index, "config", "results"), config.results, "table of results"))
+            if config.keep is not None:
+                written.append((("steps", index, "config", "keep"), config.keep.table, "table of failing rows"))
     for where, name, what in written:
         other, kind = taken.setdefault(fold(name), (name, what))
         if kind != what:
