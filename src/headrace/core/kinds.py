@@ -38,14 +38,18 @@ def _descendants(base: type[Kind]) -> list[type[Kind]]:
 
 @cache
 def menu(package: str, base: type[Kind]) -> dict[str, type[Kind]]:
-    """Every implementation of ``base`` by the names YAML gives it; imports the package's modules."""
+    """Every implementation of ``base`` by the names YAML gives it; imports the package's modules. In the order of
+    the modules, whichever was imported first."""
     folder = importlib.import_module(package)
+    place: dict[str, int] = {}
     for module in pkgutil.walk_packages(folder.__path__, package + "."):
         if not module.name.rsplit(".", 1)[-1].startswith("_"):
             importlib.import_module(module.name)
+            place[module.name] = len(place)
     for entry in entry_points(group=package):
         entry.load()
-    return {name: kind for kind in _descendants(base) for name in type_names(kind)}
+    kinds = sorted(_descendants(base), key=lambda kind: place.get(kind.__module__, len(place)))
+    return {name: kind for kind in kinds for name in type_names(kind)}
 
 
 @dataclass(frozen=True)
