@@ -12,7 +12,6 @@ from headrace.destinations._sql import quote
 from headrace.destinations._staging import Staging
 from headrace.destinations._tables import Tables
 
-
 _NO_PAGE = (1 << 63) - 1
 """Greater than any page's id."""
 
