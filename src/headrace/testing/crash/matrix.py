@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
@@ -67,6 +68,8 @@ class Cell:
                 strike_all(ground, schedule.ordered(wanted, draw), result, draw)
         except Violation as broken:
             result.violations.append(str(broken))
+        except Exception:  # a cell that cannot be judged is broken, and must not take the others with it
+            result.violations.append(traceback.format_exc())
         result.seconds = time.monotonic() - began
         return result
 
