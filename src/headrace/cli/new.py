@@ -2,39 +2,141 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from headrace.core.errors import UsageError
 
+if TYPE_CHECKING:
+    from headrace.discover.asked import Asked, Raw
+
+_ROWS, _LINES = 3, 8
+
 
 @click.command("new")
 @click.argument("file", default="pipeline.yml", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--from", "source", metavar="NAME", help="Start from a built-in pipeline, such as hubspot.")
-def command(file: Path, source: str | None) -> int:
-    """Write a commented pipeline to FILE (default: pipeline.yml), to start from. Overwrites nothing."""
+@click.option(
+    "--from", "source", metavar="SOURCE",
+    help="Start from a built-in pipeline (hubspot), or draft one from a URL or a curl command (in quotes, @file, or "
+    "- for stdin).",
+)  # fmt: skip
+@click.option("--safe", is_flag=True, help="A POST in SOURCE only reads: it may be sent to find the paging out.")
+def command(file: Path, source: str | None, safe: bool) -> int:
+    """Write a commented pipeline to FILE (default: pipeline.yml), to start from. Overwrites nothing.
+
+    From a URL or a curl command, a few requests find the records, their key and the paging; what was guessed says so
+    in a comment, keys and tokens stay out of the file, and a preview of it is shown.
+    """
+    if file.exists():
+        raise _there(file)
+    raw = _raw(source) if source is not None else None
+    if raw is not None:
+        return _drafted(file, raw, safe)
     from headrace.pipeline.template import template
 
     text = template() if source is None else _built_in(source)
-    name = re.sub(r"[^\w.-]", "-", file.stem)
-    if re.fullmatch(r"\w[\w.-]*", name):
+    name = _pipeline_id(file)
+    if name is not None:
         text = text.replace("pipeline_id: my-api", f"pipeline_id: {name}")
-    try:
-        with file.open("x", encoding="utf-8") as out:
-            out.write(text)
-    except FileExistsError:
-        raise UsageError(
-            f"{file} is there already", hint=f"name another file: headrace new {file.stem}-2.yml"
-        ) from None
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror or error}") from None
+    _write(file, text)
     click.echo(f"Wrote {file}. Edit it, then:")
     click.echo(f"  headrace check {file}      every mistake, with its place")
     click.echo(f"  headrace preview {file}    one page: the request, the answer, the rows")
     click.echo(f"  headrace run {file}")
     return 0
+
+
+def _pipeline_id(file: Path) -> str | None:
+    name = re.sub(r"[^\w.-]", "-", file.stem)
+    return name if re.fullmatch(r"\w[\w.-]*", name) else None
+
+
+def _there(file: Path) -> UsageError:
+    return UsageError(f"{file} is there already", hint=f"name another file: headrace new {file.stem}-2.yml")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.write(text)
+    except FileExistsError:
+        raise _there(file) from None
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror or error}") from None
+
+
+def _raw(source: str) -> Raw | None:
+    """The request that ``source`` gives; ``None`` where it names a built-in pipeline."""
+    from headrace.discover.asked import Raw
+    from headrace.discover.curl import is_curl, read_curl
+
+    text = source
+    if source == "-":
+        text = sys.stdin.read()
+    elif source.startswith("@"):
+        try:
+            text = Path(source[1:]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            said = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise UsageError(f"--from {source}: the file cannot be read: {said}") from None
+    text = text.strip()
+    if is_curl(text):
+        return read_curl(text)
+    if re.match(r"https?://", text, re.IGNORECASE):
+        return Raw(text)
+    if source == "-" or source.startswith("@"):
+        raise UsageError(
+            f"--from {source}: there is neither a curl command nor a URL in it",
+            hint="it begins with curl, http:// or https://",
+        )
+    return None
+
+
+def _drafted(file: Path, raw: Raw, safe: bool) -> int:
+    from headrace.discover.asked import part
+    from headrace.discover.endpoint import draft
+
+    asked = part(raw, safe=safe)
+    text = draft(asked, "a request")
+    name = _pipeline_id(file)
+    if name is not None:
+        text = re.sub(r"(?m)^pipeline_id: .*$", f"pipeline_id: {name}", text, count=1)
+    _write(file, text)
+    click.echo(f"Wrote {file}: read its comments, they say what was guessed.")
+    for note in asked.notes:
+        click.echo(f"  {note}")
+    if asked.secret is not None:
+        click.echo(f"  The key is not in it: set {asked.provider}_API_KEY, or `headrace credentials set`.")
+    for variable in asked.environ:
+        click.echo(f"  Set {variable}: its value has the look of a secret, and is not in the file.")
+    click.echo("")
+    code = _preview(file, asked)
+    click.echo("")
+    click.echo(f"  headrace run {file}")
+    return code
+
+
+def _preview(file: Path, asked: Asked) -> int:
+    from headrace.cli.preview import show
+    from headrace.core.contracts import CredentialRef, Secret
+    from headrace.core.errors import SecretMissing
+    from headrace.destinations import from_url
+    from headrace.inspect.preview import preview
+    from headrace.pipeline.load import load
+
+    def find(reference: CredentialRef) -> Secret:
+        if asked.secret is None:
+            raise SecretMissing(f"no credential for {reference.provider}", place="auth")
+        return asked.secret
+
+    loaded = load(file, environ={**os.environ, **asked.environ})
+    page = preview(loaded, destination=from_url(loaded.destination), find_secret=find, rows=_ROWS)
+    return show(page, _LINES)
 
 
 def _built_in(name: str) -> str:
@@ -47,5 +149,5 @@ def _built_in(name: str) -> str:
         names = pipelines.names()
         raise UsageError(
             f"--from {name}: there is no such pipeline{did_you_mean(name, names)}",
-            hint=f"there are: {', '.join(names)}",
+            hint=f"there are: {', '.join(names)}; or give a URL (https://…) or a curl command in quotes",
         ) from None

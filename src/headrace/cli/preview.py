@@ -78,15 +78,21 @@ def command(
             tokens=tokens,
             rows=rows,
         )
-    code = page.error.exit_code if page.error is not None else 0
     if as_json:
+        code = page.error.exit_code if page.error is not None else 0
         click.echo(json.dumps({**_document(page), "exit_code": code}, default=str))
         return code
+    return show(page, lines)
+
+
+def show(page: Preview, lines: int) -> int:
+    """Print a preview, with so many lines of the body; its exit code."""
     for line in _lines(page, lines):
         click.echo(line)
-    if page.error is not None:
-        click.echo(f"error: {page.error}", err=True)
-    return code
+    if page.error is None:
+        return 0
+    click.echo(f"error: {page.error}", err=True)
+    return page.error.exit_code
 
 
 def _lines(page: Preview, lines: int) -> Iterator[str]:

@@ -1,0 +1,105 @@
+"""From one request to a pipeline file: ask, find the records, find the paging, write it down."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from headrace.core.errors import HeadraceError, InputError
+from headrace.discover.asked import Asked
+from headrace.discover.draft import Draft, name_of, text_of
+from headrace.discover.paging import Finder, Paging
+from headrace.discover.probe import Page, Probe
+from headrace.discover.records import Found, columns, key_of, records_of, types
+from headrace.secrets.scrub import scrub
+from headrace.sources.paginate.none import SinglePage
+
+_ERRORS = ("error", "errors")
+
+
+def draft(asked: Asked, source: str, *, name: str | None = None, rewrite: Mapping[str, str] | None = None) -> str:
+    """The text of a pipeline file for the list that ``asked`` asks for. ``source`` says where the request is from.
+
+    Costs at most :data:`~headrace.discover.probe.MOST` requests. A POST that is not known to only read is refused.
+    Raises UsageError, SourceError.
+    """
+    config = asked.config
+    if config.get("method") == "POST" and not config.get("safe") and not _only_queries(config):
+        raise InputError(
+            "the request is a POST, and may change something: it is not sent to find out",
+            hint="if it only reads (a search, a query), say so: --safe",
+        )
+    return asyncio.run(_draft(asked, source, name, rewrite))
+
+
+def _only_queries(config: Mapping[str, Any]) -> bool:
+    text = str(config.get("graphql", {}).get("query", "mutation"))
+    return "mutation" not in text.split("{")[0] and "subscription" not in text.split("{")[0]
+
+
+async def _draft(asked: Asked, source: str, name: str | None, rewrite: Mapping[str, str] | None) -> str:
+    probe = Probe(asked, rewrite)
+    try:
+        start = next((hint for hint in asked.hints if hint[2] == "*"), None)
+        request = probe.base.with_params([(start[1], "*")]) if start is not None else probe.base
+        seen = await probe.ask(request)
+        found = records_of(seen.document, f"{asked.config.get('method', 'GET')} {asked.url}")
+        first = probe.page(seen, found[0].path, SinglePage(type="none"))
+        paging = await Finder(probe, found[0].path, first).find()
+        return probe.masker.mask_text(_written(asked, source, name, found, first, paging))
+    except HeadraceError as error:
+        scrub(error, probe.masker.mask_text)
+        raise
+    finally:
+        await probe.close()
+
+
+def _written(asked: Asked, source: str, name: str | None, found: list[Found], first: Page, paging: Paging) -> str:
+    pages = [first, *([paging.second] if paging.second is not None else [])]
+    records = [record for page in pages for record in page.records if isinstance(record, dict)]
+    called = name or name_of(str(asked.config["url"]))
+    named = columns(records)
+    key = key_of(named, records, called)
+    texts = [b"[" + b",".join(page.texts) + b"]" for page in pages]
+    others = [f"{one.path or 'the root'} ({len(one.records)})" for one in found[1:4]]
+    beside = f"; other lists: {', '.join(others)}" if others else ""
+    sure = "" if paging.sure else "Not certain: "
+    return text_of(
+        Draft(
+            name=called,
+            source=source,
+            asked=asked,
+            data_path=found[0].path,
+            data_note=f"The longest list of objects in the answer: {len(first.texts)} records{beside}.",
+            pagination=paging.config,
+            paging_note=". ".join((sure + paging.why, *paging.doubts)) + ".",
+            columns=named,
+            types=types(named, texts),
+            key=key,
+            key_note=f"Guessed: different in each of the {len(records)} records seen." if key is not None else
+            "No field identified each record that was seen: rows are appended. Name one, such as key: [id].",
+            more=_more(first, paging, found[0].path),
+        )
+    )  # fmt: skip
+
+
+def _more(first: Page, paging: Paging, path: str) -> dict[str, tuple[Any, str]]:
+    more: dict[str, tuple[Any, str]] = {}
+    seen = first.seen
+    if seen.kind == "xml":
+        more["decode"] = ({"type": "xml", "lists": [path]}, "One element alone is a list here too.")
+    if paging.end_on is not None:
+        more["end_on"] = ([paging.end_on], f"Far behind the end the API answers {paging.end_on}.")
+    document = seen.document
+    if isinstance(document, dict):
+        if document.get("ok") is True:
+            more["ok_path"] = ("ok", "Guessed: false marks an error inside a 200.")
+        for name in _ERRORS:
+            if name in document and document[name] in (None, [], False, ""):
+                more["error_path"] = (
+                    name,
+                    f"Guessed: {json.dumps(document[name])} here, so something else marks an error.",
+                )
+    return more

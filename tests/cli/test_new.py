@@ -1,0 +1,94 @@
+"""``headrace new --from`` a request: a file that runs, without its secrets, and its preview."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.sandbox.thread import Sandbox
+
+KEY = "sk_test_4eC39HqLyjWDarjtT1zdp7dc"
+
+
+def test_a_url_becomes_a_file_that_checks_previews_and_runs(
+    invoke: Callable[..., Any], sandbox: Sandbox, home: Path
+) -> None:
+    said = invoke("new", "mine.yml", "--from", f"{sandbox.url}/styles/cursor-more?records=150")
+    assert (said.code, said.err) == (0, "")
+    assert "REQUEST" in said.out
+    assert "NEXT  goes on: next is" in said.out
+    assert "pipeline_id: mine" in (home / "mine.yml").read_text()
+    assert invoke("check", "mine.yml").code == 0
+    assert invoke("run", "mine.yml", "--destination", "sqlite:///mine.sqlite").code == 0
+    with contextlib.closing(sqlite3.connect(home / "mine.sqlite")) as landed:
+        assert landed.execute("SELECT count(*), count(DISTINCT id) FROM cursor_more").fetchone() == (150, 150)
+
+
+@pytest.mark.parametrize("how", ["text", "file", "stdin"])
+def test_the_key_of_a_curl_command_is_used_and_not_written(
+    invoke: Callable[..., Any], sandbox: Sandbox, home: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    command = f"curl '{sandbox.url}/styles/graphql-get?first=5&token={KEY}' -H 'Cookie: session={KEY}'"
+    (home / "request.txt").write_text(command)
+    monkeypatch.setattr("sys.stdin", io.StringIO(command))
+    said = invoke("new", "mine.yml", "--from", {"text": command, "file": "@request.txt", "stdin": "-"}[how])
+    assert said.code == 0, said.err
+    text = (home / "mine.yml").read_text()
+    assert "auth: {type: query, param_name: token, provider: MY_API}" in text
+    assert "MY_API_API_KEY" in text
+    assert KEY not in text + said.out + said.err
+    monkeypatch.setenv("MY_API_API_KEY", KEY)
+    assert invoke("preview", "mine.yml").code == 0
+
+
+def test_nothing_is_asked_where_the_file_is_there(invoke: Callable[..., Any], sandbox: Sandbox, home: Path) -> None:
+    (home / "mine.yml").write_text("mine")
+    before = sandbox.stats()["requests"]
+    said = invoke("new", "mine.yml", "--from", f"{sandbox.url}/styles/whole")
+    assert said.code == 2
+    assert "is there already" in said.err
+    assert sandbox.stats()["requests"] == before
+    assert (home / "mine.yml").read_text() == "mine"
+
+
+def test_a_post_is_sent_only_when_it_is_said_to_read(invoke: Callable[..., Any], sandbox: Sandbox, home: Path) -> None:
+    command = f"curl {sandbox.url}/styles/post-body --json '{{\"page_size\": 20}}'"
+    before = sandbox.stats()["requests"]
+    said = invoke("new", "mine.yml", "--from", command)
+    assert said.code == 2
+    assert "--safe" in said.err
+    assert sandbox.stats()["requests"] == before
+    assert not (home / "mine.yml").exists()
+    assert invoke("new", "mine.yml", "--from", command, "--safe").code == 0
+
+
+def test_what_cannot_be_drafted_says_why_and_writes_nothing(
+    invoke: Callable[..., Any], api: tuple[str, dict[str, Any]], home: Path
+) -> None:
+    url, answers = api
+    answers["/one"] = (200, "application/json", json.dumps({"id": 1, "name": "x"}).encode())
+    answers["/page"] = (200, "text/html", b"<!DOCTYPE html><html><body>Hello</body></html>")
+    for path, code, words in (
+        ("/one", 1, "the keys id, name"), ("/page", 1, "HTML"), ("/none", 1, "404"),
+    ):  # fmt: skip
+        said = invoke("new", "mine.yml", "--from", url + path)
+        assert said.code == code
+        assert words in said.err
+        assert "Traceback" not in said.err
+    (home / "note.txt").write_text("hello")
+    for source, words in (
+        ("@note.txt", "neither a curl command nor a URL"),
+        ("@gone", "cannot be read"),
+        ("hubspto", "hubspot"),
+    ):
+        said = invoke("new", "mine.yml", "--from", source)
+        assert said.code == 2
+        assert words in said.err
+    assert not (home / "mine.yml").exists()
