@@ -17,7 +17,7 @@ def test_usual_pages_need_no_more() -> None:
     room = Room()
     for commit in range(1000):
         room.write("raw", "response_blob", 100, 100 * 25_000)
-        if commit % 6 == 5:
+        if commit % 3 == 2:
             room.sealed()
     assert room.megabytes == USUAL
 

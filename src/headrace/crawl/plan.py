@@ -14,7 +14,7 @@ from headrace.core.templates import Lookup
 from headrace.mapping.config import Table
 from headrace.sources.ratelimit import RateLimit
 
-BYTES_ON_THE_WAY = 24 << 20
+BYTES_ON_THE_WAY = 20 << 20
 """Fetched and not committed, over all streams of a step."""
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-USUAL = 48
+USUAL = 32
 """MB that do for values of usual length: DuckDB fills with blocks what it is given."""
-CHECKPOINT = 16
+CHECKPOINT = 8
 """MB of log after which DuckDB writes a checkpoint."""
 _VECTOR = 2048
 """DuckDB holds so many neighbouring values of a column in memory at once, when a checkpoint writes them."""
@@ -31,12 +31,12 @@ class Room:
         while sum(count for count, _ in end) - end[0][0] >= _VECTOR:
             end.popleft()
         stretch = sum(size * min(1.0, _VECTOR / count) for count, size in end)
-        self._raise(24 + int(1.3 * stretch / _MB))
+        self._raise(16 + int(1.3 * stretch / _MB))
         self.read(size)
 
     def group(self, size: int) -> None:
         """Rows of so many bytes are about to be inserted at once, into a table that is written from memory."""
-        self._raise(24 + int(1.5 * size / _MB))
+        self._raise(16 + int(1.2 * size / _MB))
 
     def read(self, size: int) -> None:
         """Values of so many bytes are about to be read, or written, at once: several copies of them exist."""
