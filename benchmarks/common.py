@@ -233,6 +233,15 @@ class Database:
         self._connection.execute(f"CREATE DATABASE bench{self._made}")
         return f"{self._base}/bench{self._made}"
 
+    @staticmethod
+    def settle(url: str) -> None:
+        """What the server would do by itself within minutes after a table was filled."""
+        import psycopg
+
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("VACUUM (ANALYZE)")
+            connection.execute("CHECKPOINT")
+
     def cpu(self) -> float:
         """CPU seconds of all the server's processes so far, the ended ones too."""
         total = _stat(self._main)[2]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pipelines
-from common import Figure, Given, Outcome, folder, measure, median, postgres, say, server, watched
+from common import Database, Figure, Given, Outcome, folder, measure, median, postgres, say, server, watched
 
 UPDATES, SIZE = 10_000, 1_000
 ROWS = (100_000, 1_000_000)
@@ -45,6 +45,8 @@ def _update(
         with server(rows, SIZE, "--shape", "small") as url:
             taken = measure(watched(pipeline, target, url), rows)
         say(f"{target}: {rows:,} rows in {taken.wall:.1f} s")
+        if target.startswith("postgres"):
+            Database.settle(target)
     for turn in range(1, rounds + 1):
         for taken_here, (rows, target) in zip(found, targets.items(), strict=True):
             options = ("--shape", "small", "--stride", rows // UPDATES, "--version", turn)

@@ -14,17 +14,17 @@ def known_rows(db: Connection, layout: Layout, target: str) -> int:
     """
     spec = layout.spec
     batch_keys = layout.keys("b")
+    of_seen = {"keys_as": layout.keys_as("s", seen=True), "keys": layout.seen_keys, "seen": quote(layout.seen),
+               "match": layout.seen_equal("b", "s"), "batch_keys": batch_keys}  # fmt: skip
     db.do("drop_old")
     if layout.has_seen and spec.write != "sync":
-        db.do("create_old", keys_as=layout.keys_as("s", seen=True), keys=layout.seen_keys, seen=quote(layout.seen),
-              batch_keys=batch_keys)  # fmt: skip
+        db.do("create_old", **of_seen)
     elif layout.has_seen:
-        db.do("create_old_of_run", keys_as=layout.keys_as("s", seen=True), keys=layout.seen_keys,
-              staged=layout.keys("t"), seen=quote(layout.seen), table=quote(target), batch_keys=batch_keys)  # fmt: skip
+        db.do("create_old_of_run", staged=layout.keys("t"), table=quote(target), **of_seen)
     else:
         stored = f"s.{quote(spec.hash_column)}" if spec.hash_column else "CAST(NULL AS " + db.sql_type("string") + ")"
         db.do("create_old_of_table", keys_as=layout.keys_as("s"), keys=layout.keys("s"), hash=stored,
-              table=quote(target), batch_keys=batch_keys)  # fmt: skip
+              table=quote(target), match=layout.equal("b", "s"), batch_keys=batch_keys)  # fmt: skip
     known = int(db.do("count_old")[0][0])
     if known:
         db.do("index_old", keys=", ".join(f"k{i}" for i, _ in enumerate(spec.key)))
@@ -39,4 +39,5 @@ def renew_seen(db: Connection, layout: Layout, row_hash: str, run_id: str, scope
         return
     db.do("seen_delete", (scope, scope), match_old=layout.old("b"), **parts)
     db.do("seen_insert", (scope, run_id, scope), hash=row_hash, match_old=layout.old("b"), **parts)
-    db.do("seen_touch", (run_id, scope, run_id), **parts)
+    if db.do("count_newer", (scope,), match_old=layout.old("b"))[0][0]:  # else the insert has renewed them all
+        db.do("seen_touch", (run_id, scope, run_id), **parts)

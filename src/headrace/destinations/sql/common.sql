@@ -163,6 +163,10 @@ WHERE NOT EXISTS (SELECT 1 FROM headrace_old o WHERE {match_old} AND o.scope = ?
 INSERT INTO {seen} (scope, {keys}, run_id, _page, _record, missed, row_hash)
 SELECT ?, {batch_keys}, ?, b._page, b._record, 0, {hash} FROM headrace_batch b
 
+-- name: count_newer
+SELECT count(*) FROM headrace_batch b JOIN headrace_old o ON {match_old} AND o.scope = ?
+WHERE o.v_page > b._page OR (o.v_page = b._page AND o.v_record > b._record)
+
 -- name: seen_touch
 UPDATE {seen} SET run_id = ?, missed = 0, removed_at = NULL, removed_run = NULL
 WHERE scope = ? AND run_id <> ? AND ({keys}) IN (SELECT {batch_keys} FROM headrace_batch b)

@@ -64,6 +64,40 @@ WHERE {match_table} AND ({batch_keys}) NOT IN (SELECT {pick_keys} FROM headrace_
 
 -- name: kept_rows
 
+-- name: create_old
+-- Known rows are looked up one by one: without statistics of the batch the planner would read the whole table instead,
+-- and OFFSET keeps it from changing the lookup into a join.
+CREATE TEMP TABLE headrace_old AS
+SELECT {keys_as}, s.scope AS scope, s.run_id AS run_id, s._page AS v_page, s._record AS v_record,
+       s.row_hash AS row_hash,
+       row_number() OVER (PARTITION BY {keys} ORDER BY s._page DESC, s._record DESC) = 1 AS latest
+FROM (SELECT s.* FROM (SELECT DISTINCT {batch_keys} FROM headrace_batch b) b
+  CROSS JOIN LATERAL (SELECT * FROM {seen} s WHERE {match} OFFSET 0) s) s
+
+-- name: create_old_of_run
+CREATE TEMP TABLE headrace_old AS
+SELECT {keys_as}, s.scope AS scope, s.run_id AS run_id, s._page AS v_page, s._record AS v_record,
+       s.row_hash AS row_hash, ({keys}) IN (SELECT {staged} FROM {table} t) AS latest
+FROM (SELECT s.* FROM (SELECT DISTINCT {batch_keys} FROM headrace_batch b) b
+  CROSS JOIN LATERAL (SELECT * FROM {seen} s WHERE {match} OFFSET 0) s) s
+
+-- name: create_old_of_table
+CREATE TEMP TABLE headrace_old AS
+SELECT {keys_as}, '' AS scope, '' AS run_id, s._page AS v_page, s._record AS v_record, {hash} AS row_hash,
+       s._page = s._page AS latest
+FROM (SELECT s.* FROM (SELECT DISTINCT {batch_keys} FROM headrace_batch b) b
+  CROSS JOIN LATERAL (SELECT * FROM {table} s WHERE {match} OFFSET 0) s) s
+
+-- name: seen_delete
+
+-- name: seen_insert
+INSERT INTO {seen} (scope, {keys}, run_id, _page, _record, missed, row_hash)
+SELECT ?, {batch_keys}, ?, b._page, b._record, 0, {hash} FROM headrace_batch b
+WHERE NOT EXISTS (SELECT 1 FROM headrace_old o WHERE {match_old} AND o.scope = ?
+  AND (o.v_page > b._page OR (o.v_page = b._page AND o.v_record > b._record)))
+ON CONFLICT ({keys}, scope) DO UPDATE SET run_id = excluded.run_id, _page = excluded._page, _record = excluded._record,
+  missed = 0, missed_run = NULL, removed_at = NULL, removed_run = NULL, row_hash = excluded.row_hash
+
 -- name: merge_delete
 
 -- name: merge_insert

@@ -60,5 +60,15 @@ ON CONFLICT ({keys}) DO {conflict}
 INSERT INTO {table} AS t ({columns}) SELECT {columns} FROM headrace_batch b WHERE 1 = 1
 ON CONFLICT ({keys}) DO {conflict}
 
+-- name: seen_delete
+
+-- name: seen_insert
+INSERT INTO {seen} (scope, {keys}, run_id, _page, _record, missed, row_hash)
+SELECT ?, {batch_keys}, ?, b._page, b._record, 0, {hash} FROM headrace_batch b
+WHERE NOT EXISTS (SELECT 1 FROM headrace_old o WHERE {match_old} AND o.scope = ?
+  AND (o.v_page > b._page OR (o.v_page = b._page AND o.v_record > b._record)))
+ON CONFLICT ({keys}, scope) DO UPDATE SET run_id = excluded.run_id, _page = excluded._page, _record = excluded._record,
+  missed = 0, missed_run = NULL, removed_at = NULL, removed_run = NULL, row_hash = excluded.row_hash
+
 -- name: physical
 SELECT name, type FROM pragma_table_info(?) ORDER BY cid
