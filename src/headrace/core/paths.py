@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-_SEGMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|\^([0-9]{0,4})(?=\.|$)|(\*)(?=\.|$)|(-?[0-9]{1,18})(?=\.|$)|([^."*^\s][^."]*)')
+_SEGMENT = re.compile(
+    r'"((?:[^"\\]|\\.)*)"|\^([0-9]{0,4})(?=\.|$)|(\*)(?=\.|$)|(-?[0-9]{1,18})(?=\.|$)|([^."*^\s][^."]*)'
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,9 @@ def from_resolved(resolved: Mapping[str, Any]) -> Pipeline:
     """The pipeline that :meth:`Loaded.resolved` was made from (literal secrets excepted).
     Raises PipelineFileError when this version cannot read it."""
     try:
-        return Pipeline.model_validate({k: v for k, v in resolved.items() if k not in ("environment", "chosen", "backfill")})
+        return Pipeline.model_validate(
+            {k: v for k, v in resolved.items() if k not in ("environment", "chosen", "backfill")}
+        )
     except ValidationError as error:
         raise PipelineFileError(
             [f"the stored pipeline cannot be read by this version: {error.errors()[0]['msg']}"]
