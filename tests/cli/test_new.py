@@ -92,3 +92,29 @@ def test_what_cannot_be_drafted_says_why_and_writes_nothing(
         assert said.code == 2
         assert words in said.err
     assert not (home / "mine.yml").exists()
+
+
+def test_an_endpoint_belongs_to_a_description(invoke: Callable[..., Any], sandbox: Sandbox, home: Path) -> None:
+    for arguments in (("--endpoint", "/a"), ("--endpoint", "/a", "--from", f"{sandbox.url}/styles/whole")):
+        said = invoke("new", "mine.yml", *arguments)
+        assert said.code == 2
+        assert "OpenAPI" in said.err
+    assert not (home / "mine.yml").exists()
+
+
+def test_a_description_is_read_from_where_it_is_served(
+    invoke: Callable[..., Any], api: tuple[str, dict[str, Any]], home: Path
+) -> None:
+    url, answers = api
+    rows = {
+        "type": "array",
+        "items": {"type": "object", "properties": {"id": {"type": "integer"}, "name": {"type": "string"}}},
+    }
+    operation = {"responses": {"200": {"content": {"application/json": {"schema": rows}}}}}
+    described = {"openapi": "3.1.0", "servers": [{"url": "/v1"}], "paths": {"/things": {"get": operation}}}
+    answers["/openapi.json"] = (200, "application/json", json.dumps(described).encode())
+    answers["/v1/things"] = (200, "application/json", b'[{"id": 1, "name": "x"}]')
+    assert invoke("new", "mine.yml", "--from", f"{url}/openapi.json").code == 0
+    said = invoke("preview", "mine.yml")
+    assert said.code == 0, said.err
+    assert "things: 1 rows" in said.out

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headrace.core.errors import UsageError
+from headrace.core.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from headrace.discover.asked import Asked, Raw
+    from headrace.discover.openapi import Description
 
 _ROWS, _LINES = 3, 8
 
@@ -22,11 +23,12 @@ _ROWS, _LINES = 3, 8
 @click.argument("file", default="pipeline.yml", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--from", "source", metavar="SOURCE",
-    help="Start from a built-in pipeline (hubspot), or draft one from a URL or a curl command (in quotes, @file, or "
-    "- for stdin).",
+    help="Start from a built-in pipeline (hubspot), or draft one from a URL, a curl command (in quotes, @file, or - for "
+    "stdin), or an OpenAPI document (file or URL).",
 )  # fmt: skip
+@click.option("--endpoint", metavar="PATH", help="Which list of an OpenAPI document; without it, all are listed.")
 @click.option("--safe", is_flag=True, help="A POST in SOURCE only reads: it may be sent to find the paging out.")
-def command(file: Path, source: str | None, safe: bool) -> int:
+def command(file: Path, source: str | None, endpoint: str | None, safe: bool) -> int:
     """Write a commented pipeline to FILE (default: pipeline.yml), to start from. Overwrites nothing.
 
     From a URL or a curl command, a few requests find the records, their key and the paging; what was guessed says so
@@ -34,7 +36,14 @@ def command(file: Path, source: str | None, safe: bool) -> int:
     """
     if file.exists():
         raise _there(file)
+    if endpoint is not None and source is None:
+        raise UsageError("--endpoint needs --from", hint="name the OpenAPI document: --from FILE or URL")
+    described = _described(source) if source is not None else None
+    if described is not None:
+        return _from_description(file, described, endpoint)
     raw = _raw(source) if source is not None else None
+    if raw is not None and endpoint is not None:
+        raise UsageError("--endpoint is for an OpenAPI document", hint="leave it out")
     if raw is not None:
         return _drafted(file, raw, safe)
     from headrace.pipeline.template import template
@@ -95,6 +104,42 @@ def _raw(source: str) -> Raw | None:
             hint="it begins with curl, http:// or https://",
         )
     return None
+
+
+def _described(source: str) -> Description | None:
+    """The API description that ``source`` names, if it has the look of one."""
+    from headrace.discover.asked import Raw, part
+    from headrace.discover.document import named_so, read_file, read_url
+    from headrace.discover.openapi import Description
+
+    if re.match(r"https?://", source, re.IGNORECASE):
+        if not named_so(source):
+            return None
+        asked = part(Raw(source))
+        return Description(read_url(asked), asked.url)
+    if named_so(source) or source.lower().endswith(".json"):
+        return Description(read_file(Path(source)), Path(source).name)
+    return None
+
+
+def _from_description(file: Path, described: Description, endpoint: str | None) -> int:
+    from headrace.pipeline.load import load
+
+    text = described.draft(endpoint)
+    name = _pipeline_id(file)
+    if name is not None:
+        text = re.sub(r"(?m)^pipeline_id: .*$", f"pipeline_id: {name}", text, count=1)
+    _write(file, text)
+    click.echo(f"Wrote {file}: read its comments, they say what was guessed. Nothing was asked of the API yet:")
+    try:
+        load(file)
+        inputs = ""
+    except InputError:  # it has inputs, which only its user knows
+        inputs = " --param NAME=VALUE"
+    click.echo(f"  headrace check {file}")
+    click.echo(f"  headrace preview {file}{inputs}")
+    click.echo(f"  headrace run {file}{inputs}")
+    return 0
 
 
 def _drafted(file: Path, raw: Raw, safe: bool) -> int:

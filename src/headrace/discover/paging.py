@@ -9,7 +9,7 @@ from typing import Any
 
 from headrace.core.contracts import Paginator
 from headrace.core.errors import HeadraceError, RequestFailed
-from headrace.discover.places import OFFSETS, PAGES, params_for
+from headrace.discover.places import CURSORS, OFFSETS, PAGES, params_for
 from headrace.discover.probe import Page, Probe, Spent
 from headrace.discover.records import path_text
 from headrace.sources.paginate._links import find
@@ -291,6 +291,45 @@ class Finder:
                 config = {"type": "cursor", **self._params(one.name, one.path[:-1])[0], "response_path": one.text}
             return Paging(config, False, f"{one.text} is empty on this one page, so nothing could be tried")
         return None
+
+
+def named(document: Any, path: str, offered: list[str]) -> tuple[dict[str, Any], str]:
+    """The paging that the names of an answer and of the parameters that an operation offers make likely, and why."""
+    values = [v for v in _around(document, path) if isinstance(v.value, str | int) and not isinstance(v.value, bool)]
+    flag = next((v for v in _around(document, path) if v.value is True and _FLAG.fullmatch(v.name)), None)
+    told = {"more_path": flag.text} if flag is not None else {}
+    for one in values:
+        if not _CURSOR.fullmatch(one.name) or _BACK.fullmatch(one.name):
+            continue
+        for param in dict.fromkeys([*params_for(one.name), *(name for name in offered if name in CURSORS)]):
+            if param in offered and param not in (*PAGES, *OFFSETS):
+                return {"type": "cursor", "param": param, "response_path": one.text, **told}, (
+                    f"{one.text} of the answer and the parameter {param} go together"
+                )
+    last = next((name for name in _LAST if name in offered), None)
+    if last is not None and flag is not None and path and "*" not in path:
+        config = {"type": "cursor", "param": last, "response_path": f"{path}.-1.id", **told}
+        return config, f"there is a parameter {last}, and {flag.text} says whether there is more"
+    pages, offsets = ([name for name in offered if name in names] for names in (PAGES, OFFSETS))
+    total = next(
+        (v for v in values if isinstance(v.value, int) and "total" in v.name.lower() and _TOTAL.fullmatch(v.name)), None
+    )
+    end = {**told, **({"total_path": total.text} if total is not None else {})}
+    if pages:
+        return {"type": "page", "param": pages[0], **end}, f"there is a parameter {pages[0]}"
+    if offsets:
+        return {"type": "offset", "param": offsets[0], **end}, f"there is a parameter {offsets[0]}"
+    link = next(
+        (
+            v
+            for v in values
+            if isinstance(v.value, str) and re.fullmatch(r"next(?:[-_]?(?:link|url|href))?", v.name, re.IGNORECASE)
+        ),
+        None,
+    )
+    if link is not None:
+        return {"type": "link", "response_path": link.text}, f"{link.text} may hold the link to the next page"
+    return {"type": "none"}, "neither the parameters nor the answer speak of pages"
 
 
 def _is_cursor(one: _Value) -> bool:

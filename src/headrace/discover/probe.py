@@ -104,11 +104,14 @@ class Probe:
         except ValidationError as error:
             raise UsageError(f"this request cannot be put into a pipeline: {error.errors()[0]['msg']}") from None
 
-    async def ask(self, request: Request, *, accept: frozenset[int] = frozenset()) -> Seen:
+    async def fetch(self, request: Request, *, accept: frozenset[int] = frozenset()) -> Response:
         if self.requests >= MOST:
             raise Spent
         self.requests += 1
-        response = await self._client.fetch(request, accept=accept)
+        return await self._client.fetch(request, accept=accept)
+
+    async def ask(self, request: Request, *, accept: frozenset[int] = frozenset()) -> Seen:
+        response = await self.fetch(request, accept=accept)
         decoder = by_content_type(response)
         text = decoder.open(response, _NOWHERE, ()).records if response.status // 100 == 2 else b"[]"
         document = json.loads(text)
