@@ -22,7 +22,10 @@ def run(given: Given) -> Outcome:
         f"{short:,} films, pages of 1 MB": _crawl(FILMS, short, A_MEGABYTE),
     }
     brief, whole, broad = found.values()
+    found["20,000 films, 100 a page"] = first = _crawl(FILMS, 20_000, 100)
+    found["200,000 films, 100 a page"] = tenfold = _crawl(FILMS, 200_000, 100)
     figures = [
+        Figure("peak_200k_vs_20k", tenfold.peak / first.peak, 1.1),
         Figure(f"peak_mb_{long // 1000}k", whole.peak, 400),
         Figure(f"peak_{long // 1000}k_vs_{short // 1000}k", whole.peak / brief.peak, 1.1),
         Figure("peak_mb_pages_of_1mb", broad.peak, 400),
