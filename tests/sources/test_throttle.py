@@ -207,10 +207,10 @@ async def test_a_refusal_slows_down_what_was_really_sent(clock) -> None:
 
 class SharedStub:
     def __init__(self) -> None:
-        self.asked: list[tuple[int, float]] = []
+        self.asked: list[tuple[int, float, int]] = []
 
-    def reserve(self, requests: int, per_seconds: float) -> float:
-        self.asked.append((requests, per_seconds))
+    def reserve(self, requests: int, per_seconds: float, burst: int = 0) -> float:
+        self.asked.append((requests, per_seconds, burst))
         return 2.5 * (len(self.asked) - 1)
 
 
@@ -221,7 +221,7 @@ async def test_a_shared_limit_is_asked_once_per_request_and_kept_to(clock) -> No
     for wait in (0, 2.5, 7.5):
         async with throttle.slot():
             assert clock.time == pytest.approx(start + wait)
-    assert shared.asked == [(20, pytest.approx(10.2))] * 3  # with room for the way to the server
+    assert shared.asked == [(20, pytest.approx(10.2), 2)] * 3  # with room for the way to the server
 
 
 async def test_two_processes_keep_to_one_limit(tmp_path) -> None:

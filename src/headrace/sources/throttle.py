@@ -56,9 +56,10 @@ def leaves() -> None:
 class SharedLimit(Protocol):
     """One limit for several processes."""
 
-    def reserve(self, requests: int, per_seconds: float) -> float:
+    def reserve(self, requests: int, per_seconds: float, burst: int = 0) -> float:
         """Count one more request, atomically over all processes; returns the seconds until it may go
-        so that no window of ``per_seconds`` holds more than ``requests``."""
+        so that no window of ``per_seconds`` holds more than ``requests``, and its ``burst / requests``
+        no more than ``burst``."""
         ...
 
 
@@ -133,7 +134,7 @@ class Throttle:
         if self._shared is not None:
             # Reserved last: what is counted there is sent, unless the process dies.
             period = self._requests / self._rate * (1 + _JITTER)
-            await self._sleep(self._shared.reserve(self._requests, period), "rate limit (shared)")
+            await self._sleep(self._shared.reserve(self._requests, period, self._burst), "rate limit (shared)")
             now = await self._pass()
         spacing = 1 / self._rate
         self._due = max(self._due, now - (self._burst - 1) * spacing) + spacing

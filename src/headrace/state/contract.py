@@ -57,11 +57,11 @@ class Holder:
 class Limit(Protocol):
     """A request limit that all processes on this state share."""
 
-    def reserve(self, requests: int, per_seconds: float) -> float:
+    def reserve(self, requests: int, per_seconds: float, burst: int = 0) -> float:
         """Count one request and return the seconds to wait before it may go (0.0: now).
 
         No window of ``per_seconds`` holds more than ``requests`` of the moments so given, whoever they
-        were given to. A reservation is not handed back. One name, one rule: a source with two rules
+        were given to; with a ``burst``, nor its share of a window more than that many. A reservation is not handed back. One name, one rule: a source with two rules
         has two limits.
         """
         ...

@@ -12,7 +12,15 @@ _CLOCK_STEP = 1_000_000
 """Microseconds by which the clocks of two processes may differ before it counts as set back."""
 
 
-def reserve(connection: sqlite3.Connection, name: str, now: int, requests: int, per_seconds: float) -> float:
+def _spans(requests: int, per_seconds: float, burst: int) -> list[tuple[int, int]]:
+    """(how many places before, more than how many microseconds ago)."""
+    window = (requests, round(per_seconds * 1_000_000))
+    return [window, (burst, round(per_seconds * burst / requests * 1_000_000))] if 0 < burst < requests else [window]
+
+
+def reserve(
+    connection: sqlite3.Connection, name: str, now: int, requests: int, per_seconds: float, burst: int = 0
+) -> float:
     """Count one request within the caller's transaction; see :class:`~headrace.state.contract.Limit`.
 
     ``now`` is wall time in microseconds: the only clock that processes share across a reboot. Each
@@ -31,9 +39,10 @@ def reserve(connection: sqlite3.Connection, name: str, now: int, requests: int, 
             connection.execute(
                 "UPDATE limits SET at = at - ?, made_at = made_at - ? WHERE name = ?", (back, back, name)
             )
-        bound = connection.execute("SELECT at FROM limits WHERE name = ? AND seq = ?", (name, seq + 1 - requests))
-        for (before,) in bound:
-            go = max(go, before + window + 1)
+        for places, span in _spans(requests, per_seconds, burst):
+            bound = connection.execute("SELECT at FROM limits WHERE name = ? AND seq = ?", (name, seq + 1 - places))
+            for (before,) in bound:
+                go = max(go, before + span + 1)
     seq += 1
     connection.execute("INSERT INTO limits (name, seq, at, made_at) VALUES (?, ?, ?, ?)", (name, seq, go, now))
     if seq % _PRUNE_EVERY == 0:
@@ -49,12 +58,13 @@ class LocalLimit:
         self._moments: deque[int] = deque()
         self._lock = Lock()
 
-    def reserve(self, requests: int, per_seconds: float) -> float:
+    def reserve(self, requests: int, per_seconds: float, burst: int = 0) -> float:
         with self._lock:
             now = self._now()
             go = now
-            if len(self._moments) >= requests:
-                go = max(go, self._moments[-requests] + round(per_seconds * 1_000_000) + 1)
+            for places, span in _spans(requests, per_seconds, burst):
+                if len(self._moments) >= places:
+                    go = max(go, self._moments[-places] + span + 1)
             self._moments.append(go)
             while len(self._moments) > requests:
                 self._moments.popleft()

@@ -329,13 +329,13 @@ class SharedLimit:
         self._name = name
         self._alone = LocalLimit(store._clock.now)
 
-    def reserve(self, requests: int, per_seconds: float) -> float:
+    def reserve(self, requests: int, per_seconds: float, burst: int = 0) -> float:
         def work(connection: sqlite3.Connection) -> float:
             with _transaction(connection):
-                return reserve(connection, self._name, self._store._clock.now(), requests, per_seconds)
+                return reserve(connection, self._name, self._store._clock.now(), requests, per_seconds, burst)
 
         seconds = self._store._do(work, -1.0)
-        return seconds if seconds >= 0 else self._alone.reserve(requests, per_seconds)
+        return seconds if seconds >= 0 else self._alone.reserve(requests, per_seconds, burst)
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,6 +212,11 @@ class StateContract:
         assert [state.limit("api").reserve(3, 10) for _ in range(2)] == pytest.approx([0, 0], abs=0.001)
         assert state.limit("api").reserve(3, 10) == pytest.approx(5, abs=0.001)
 
+    def test_a_limit_spreads_what_it_gives(self, state: State, other: State) -> None:
+        """Processes that begin together do not spend a window's requests in its first moment."""
+        waits = [(state, other)[n % 2].limit("api").reserve(10, 1, burst=2) for n in range(12)]
+        assert waits == pytest.approx([n // 2 * 0.2 for n in range(12)], abs=0.001)
+
     def test_limits_have_names(self, state: State) -> None:
         assert [state.limit(name).reserve(1, 60) for name in ("a", "b", "a")] == pytest.approx([0, 0, 60], abs=0.001)
 
