@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -43,7 +43,6 @@ _TOKEN = re.compile(
     |(?P<literal>\?\?)|(?P<mark>\?)|(?P<percent>%)""",
     re.DOTALL | re.VERBOSE,
 )
-_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _CHUNK = 10_000
 
 
@@ -57,25 +56,6 @@ def driver_form(sql: str) -> str:
         return "?" if match["literal"] else match[0].replace("%", "%%")
 
     return _TOKEN.sub(one, sql)
-
-
-def _copy_text() -> Mapping[ColumnType, Callable[[Any], str]]:
-    from headrace.destinations._rows import decimal_text
-
-    return {
-        "bool": lambda v: "t" if v else "f",
-        "int": str,
-        "bigint": str,
-        "float": repr,
-        "decimal": lambda v: decimal_text(v) or "0",
-        "timestamp": lambda v: v.isoformat(),
-        "date": lambda v: v.isoformat(),
-        "binary": lambda v: "\\\\x" + v.hex(),
-    }
-
-
-def _text(value: str) -> str:
-    return value if value.isprintable() and "\\" not in value else value.translate(_ESCAPES)
 
 
 _SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
@@ -142,6 +122,7 @@ class PostgreSQLConnection(Connection):
         return super().safe_text(text).replace("\0", "\\0")
 
     def stage(self, rows: pa.Table, types: Mapping[str, ColumnType]) -> None:
+        from headrace.destinations._copy import copy_text
         from headrace.destinations._rows import types_of
 
         known = types_of(rows, types)
@@ -149,15 +130,9 @@ class PostgreSQLConnection(Connection):
         self.run(f"CREATE TEMP TABLE {STAGE} ({lines}) ON COMMIT DROP")
         if self.committing:
             faults.point("commit.sql")
-        writers = _copy_text()
         with self.connection.cursor() as cursor, cursor.copy(f"COPY pg_temp.{STAGE} FROM STDIN") as copy:
-            for start in range(0, rows.num_rows, _CHUNK):
-                columns = []
-                for name, type in known.items():
-                    write = writers.get(type, _text)
-                    values = rows.column(name).slice(start, _CHUNK).to_pylist()
-                    columns.append(["\\N" if value is None else write(value) for value in values])
-                copy.write(("\n".join(map("\t".join, zip(*columns, strict=True))) + "\n").encode())
+            for text in copy_text(rows, known):
+                copy.write(text)
 
     def unstage(self) -> None:
         self.run(f"DROP TABLE pg_temp.{STAGE}")
@@ -350,7 +325,7 @@ class PostgreSQLDestination(Destination):
 
     def capabilities(self) -> Capabilities:
         limits = Limits(nul=False, max_columns=1600, max_name=63, max_value=(1 << 30) - 1, own_columns=_SYSTEM_COLUMNS)
-        return Capabilities(concurrent_writers=True, limits=limits, fold=str.lower)
+        return Capabilities(concurrent_writers=True, limits=limits, fold=str.lower, sql="postgresql")
 
     @contextmanager
     def open(self, *, read_only: bool = False) -> Iterator[PostgreSQLSession]:
