@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: setup demo test lint cloud crash simulate fuzz bench docs schema clean
+.PHONY: setup demo test lint cloud crash simulate fuzz bench profile docs schema clean
 
 .venv/.dev: pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "python3 >= 3.11 with venv is needed (Debian: apt install python3-venv)"; exit 1; }
@@ -58,6 +58,9 @@ docs: .venv/.dev
 
 bench: .venv/.dev  ## Headrace beside curl + read_json and dlt; ends with lines `figure value`
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+profile: .venv/.dev  ## where the time of a crawl goes, as text in benchmarks/profiles
+	$(BIN)/python benchmarks/profiles.py $(ARGS)
 
 lock:
 	uv pip compile pyproject.toml --all-extras --group dev --group docs --universal --generate-hashes --no-header --no-annotate --no-emit-index-url -q -o requirements.lock
