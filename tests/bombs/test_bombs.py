@@ -145,34 +145,49 @@ class Runner:
         return found
 
     def command(self, *arguments: str, database: Path | None = None) -> Outcome:
-        printed = self.folder / "printed"
+        printed, peak = self.folder / "printed", self.folder / "peak"
+        peak.unlink(missing_ok=True)
         environ = {**os.environ, "HEADRACE_STATE": str(self.folder / "state"), "NO_COLOR": "1", "COLUMNS": "1000"}
         with printed.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "headrace", *arguments], stdout=out, stderr=subprocess.STDOUT, env=environ
+                [sys.executable, "-c", _ALONE, str(peak), *arguments], stdout=out, stderr=subprocess.STDOUT, env=environ
             )
             resource.prlimit(process.pid, resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
             hang = threading.Timer(_PATIENCE, os.kill, (process.pid, signal.SIGKILL))
             hang.start()
-            _, status, usage = os.wait4(process.pid, 0)
+            _, status = os.waitpid(process.pid, 0)
             hang.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         told = printed.read_text("utf-8", "replace")
         assert not re.search("Traceback|internal error", told), told[-3000:]
-        return Outcome(process.returncode, told, usage.ru_maxrss // 1024, *_written(database))
+        return Outcome(process.returncode, told, int(peak.read_text()) // 1024, *_written(database))
 
 
-_SEVERAL = """
-import contextlib, io, json, resource, sys
+_PEAK = """
+def peak():
+    with open("/proc/self/status") as facts:
+        return int(next(line for line in facts if line.startswith("VmHWM")).split()[1])
+"""
+"""KB of this program alone: what ``getrusage`` tells begins with the memory of the tests that started it."""
+_ALONE = f"""
+import atexit, runpy, sys
+from pathlib import Path
+{_PEAK}
+told = Path(sys.argv.pop(1))
+atexit.register(lambda: told.write_text(str(peak())))
+runpy.run_module("headrace", run_name="__main__", alter_sys=True)
+"""
+_SEVERAL = f"""
+import contextlib, io, json, sys
 from headrace.cli._failure import guarded
 from headrace.cli.main import cli
-
+{_PEAK}
 for name, arguments in json.loads(sys.argv[1]):
-    said, facts = io.StringIO(), {}
+    said, facts = io.StringIO(), dict()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         run = lambda: cli.main(arguments, prog_name="headrace", standalone_mode=False, obj=facts)
         code = guarded(run, arguments, facts)
-    print(json.dumps([name, code, said.getvalue(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+    print(json.dumps([name, code, said.getvalue(), peak()]))
 """
 
 

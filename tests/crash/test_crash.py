@@ -207,7 +207,7 @@ def test_a_pipeline_of_one_s_own(tmp_path: Path, sandbox: Sandbox, capsys: pytes
 def test_a_pipeline_whose_runs_differ_cannot_be_judged(tmp_path: Path, sandbox: Sandbox) -> None:
     file = tmp_path / "mine.yml"
     file.write_text(
-        MINE.replace("records: 200", 'records: 30, at: "{now}"').replace("id: id, ", "id: id, at: {value: '{now}'}, ")
+        MINE.replace("records: 200", "records: 30").replace("id: id, ", "id: id, at: {value: '{fetched_at}'}, ")
     )
     wish = yours.Wish(str(file), (f"sqlite:///{tmp_path}/x.sqlite",), 1, rewrite={"api.example.com": sandbox.url})
     with pytest.raises(UsageError, match="left alone differ"):

@@ -163,13 +163,15 @@ class Commits(Runs, Streams):
         """Where the streams stand, held until the commit ends: many slices to a statement, in one order for all."""
         found: dict[StreamKey, Checkpoint] = {}
         by_step: dict[tuple[str, str], list[str]] = {}
+        text = self.db.safe_text
+        stored = {(text(key.run_id), text(key.step), text(key.slice)): key for key in keys}
         for key in keys:
             by_step.setdefault((key.run_id, key.step), []).append(key.slice)
         for of, slices in sorted(by_step.items()):
             for part in _parts(sorted(slices)):
                 for row in self.db.do("checkpoints_lock", (*of, *part), marks=", ".join("?" * len(part))):
                     at = self._checkpoint(row)
-                    found[at.key] = at
+                    found[stored[at.key.run_id, at.key.step, at.key.slice]] = at
         return found
 
     def _end_slices(self, group: Group) -> None:
