@@ -68,6 +68,8 @@ class Commits(Runs, Streams):
             except Exception as error:
                 if isinstance(error, HeadraceError):
                     raise
+                if self.db.more_room(error):
+                    continue
                 if not (writing and self.db.is_data_error(error) and self._set_aside(writing[-1], gathered, refused)):
                     place = f"table {writing[-1]}" if writing else self.place
                     raise CommitFailed(

@@ -133,6 +133,13 @@ class Connection(ABC):
     def will_write(self, table: str, rows: pa.Table) -> None:  # noqa: B027 - most databases find their memory themselves
         """Be ready for these rows of ``table``."""
 
+    def will_change(self) -> None:  # noqa: B027 - most databases find their memory themselves
+        """Rows that stand are about to be changed."""
+
+    def more_room(self, error: BaseException) -> bool:
+        """Whether a commit that failed for want of memory may be tried again with more."""
+        return False
+
     def will_read(self, size: int) -> None:  # noqa: B027 - most databases find their memory themselves
         """Be ready to read values of so many bytes together."""
 

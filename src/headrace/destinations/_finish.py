@@ -27,6 +27,7 @@ class Finisher:
         self, finish: Finish, layout: Callable[[str], Layout], have: Mapping[str, Mapping[str, ColumnType]]
     ) -> list[Removals]:
         found = []
+        self.db.will_change()
         for name in finish.tables:
             table = layout(name)
             write = table.spec.write

@@ -6,6 +6,8 @@ from collections import deque
 
 USUAL = 32
 """MB that do for values of usual length: DuckDB fills with blocks what it is given."""
+CHANGING = 192
+"""MB for a commit that changes rows which stand, and for the checkpoint after it, which writes their row groups anew."""
 CHECKPOINT = 8
 """MB of log after which DuckDB writes a checkpoint."""
 _VECTOR = 2048
@@ -37,6 +39,14 @@ class Room:
     def group(self, size: int) -> None:
         """Rows of so many bytes are about to be inserted at once, into a table that is written from memory."""
         self._raise(16 + int(1.2 * size / _MB))
+
+    def change(self) -> None:
+        """Rows that stand, anywhere in a table, are about to be changed."""
+        self._raise(CHANGING)
+
+    def short(self) -> None:
+        """It did not do."""
+        self._raise(max(CHANGING, 2 * self.megabytes))
 
     def read(self, size: int) -> None:
         """Values of so many bytes are about to be read, or written, at once: several copies of them exist."""

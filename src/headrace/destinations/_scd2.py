@@ -84,6 +84,8 @@ def write_history(
     last: dict[Any, tuple[int, str]] = {}
     if layout.has_seen:
         known = known_rows(db, layout, layout.name)
+        if known:
+            db.will_change()
         for row, version, digest in db.do("history_last", match_old=layout.old("b")):
             last[place[row]] = page_time(version), digest or ""
         renew_seen(db, layout, f"b.{quote(HASH)}", run_id, scope, known=bool(known))

@@ -88,6 +88,7 @@ class Writer:
             db.do("merge_insert_all", table=quote(target), columns=columns,
                   keys=", ".join(quote(k) for k in spec.key), conflict=_conflict(names, spec.key, keep=False))  # fmt: skip
         else:
+            db.will_change()
             hashed = self._hash(layout, rows) if spec.write == "merge" else "NULL"
             changed = f"(o.row_hash IS NULL OR o.row_hash <> {hashed})" if hashed != "NULL" else "(1 = 1)"
             db.do("drop_pick")

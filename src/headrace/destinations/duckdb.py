@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from headrace.core.contracts import Capabilities, Destination
@@ -15,7 +16,7 @@ from headrace.core.errors import CannotOpen, CommitUnknown, DestinationBusy, Usa
 from headrace.core.tables import GROUP_ROWS
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import STAGE, Connection, Row
-from headrace.destinations._room import CHECKPOINT, USUAL, Room
+from headrace.destinations._room import CHANGING, CHECKPOINT, Room
 from headrace.destinations._sql import quote
 from headrace.destinations._url import MEMORY, file_of, same_file, url_of
 
@@ -41,14 +42,18 @@ _CONFIG: dict[str, Any] = {"autoinstall_known_extensions": False}
 from the network; told not to, it uses the built-in ones."""
 MEASURING = "4GB"
 """Enough to look at the last bodies of an archive, however long they are."""
+MOST = 16_384
+"""MB at which a commit is given up for want of memory."""
 _SETTINGS = (
     "SET TimeZone = 'UTC'",
-    f"SET memory_limit = '{USUAL}MB'",
+    f"SET memory_limit = '{CHANGING}MB'",
     f"SET checkpoint_threshold = '{CHECKPOINT}MB'",
     "SET max_vacuum_tasks = 0",  # a checkpoint would merge the ends of groups, and write all the groups anew for it
     "SET python_enable_replacements = false",
     "SET enable_external_access = false",
 )
+_attaching = Lock()
+"""Sessions of one process that open a file at once: only one attaches it."""
 _HOLDER = re.compile(r"held in (.*?) \(PID (\d+)\)")
 
 
@@ -152,6 +157,24 @@ class DuckDBConnection(Connection):
             self._room.write(table, name, rows.num_rows, rows.column(name).nbytes)
         self._make_room()
 
+    def will_change(self) -> None:
+        self._room.change()
+        self._make_room()
+
+    def more_room(self, error: BaseException) -> bool:
+        import duckdb
+
+        short = isinstance(error, duckdb.OutOfMemoryException) and self._room.megabytes < MOST
+        if not short or self.readers or self.path == MEMORY:
+            return False
+        self._room.short()
+        enough = self._room.megabytes
+        self.connection.close()  # what a deletion that ran out of memory has marked, no ROLLBACK finds again
+        self._open()
+        self._room.megabytes = max(enough, self._room.megabytes)
+        self._make_room()
+        return True
+
     def will_read(self, size: int) -> None:
         self._room.read(size)
         self._make_room()
@@ -159,10 +182,13 @@ class DuckDBConnection(Connection):
     def _make_room(self) -> None:
         if self._room.megabytes != self._given:
             self._given = self._room.megabytes
-            self.connection.execute(f"SET memory_limit = '{self._given}MB'")
+            with suppress(Exception):  # less than what is in use just now: the next commit tries again
+                self.connection.execute(f"SET memory_limit = '{self._given}MB'")
+                return
+            self._given = 0
 
     def _open(self) -> None:
-        self._room, self._given = Room(), USUAL
+        self._room, self._given = Room(), CHANGING
         self.connection = connect(self.path, self.read_only)
         archives = [] if self.read_only else [str(table) for (table,) in self.do("raw_tables")]
         if not archives:
@@ -171,8 +197,8 @@ class DuckDBConnection(Connection):
         for table in archives:
             rows, size = self.do("raw_end", table=quote(table))[0]
             self._room.write(table, "response_blob", int(rows), int(size))
-        self._given = 0
-        self._make_room()
+        self._given = max(CHANGING, self._room.megabytes)  # until the first commit: a purge changes rows as well
+        self.connection.execute(f"SET memory_limit = '{self._given}MB'")
 
     def unstage(self) -> None:
         self.connection.unregister(STAGE)
@@ -296,7 +322,11 @@ def _attach(path: str, read_only: bool) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(MEMORY, config=_CONFIG)
     file = str(Path(path).absolute())
     shared = hashlib.sha256(f"{file} {read_only}".encode()).hexdigest()[:16]
-    connection = duckdb.connect(f":memory:headrace-{shared}", config=_CONFIG)
+    with _attaching:
+        return _share(duckdb.connect(f":memory:headrace-{shared}", config=_CONFIG), path, file, read_only)
+
+
+def _share(connection: duckdb.DuckDBPyConnection, path: str, file: str, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
         name = quote(name_of(path))
         if not connection.execute("SELECT 1 FROM duckdb_databases() WHERE path IS NOT NULL").fetchall():
