@@ -110,7 +110,12 @@ class Stop(Strike):
                 if self.twice:
                     time.sleep(0.02)  # two of one kind at one moment are one
                     one.process.send_signal(number)
-            return one.ended(struck=struck)
+            ended = one.ended(struck=struck)
+        if (
+            self.twice and ended.exit_code == -number
+        ):  # the second came when the run had ended: nobody listened any more
+            return replace(ended, exit_code=130)
+        return ended
 
 
 @dataclass(frozen=True, slots=True)
