@@ -212,9 +212,11 @@ class Overtaken(Strike):
         from headrace.testing.crash.inside import Inside
 
         with running(Inside(stop_at=(self.point, self.nth)).of(crawl)) as one:
-            struck = one.process.stopped()
+            stopped = one.process.stopped()
+            struck = stopped and lose_lease(crawl.destination)
             if struck:
                 took_over = self._another(crawl)
+            if stopped:
                 one.process.send_signal(signal.SIGCONT)
             ended = one.ended(struck=struck)
         if struck and took_over and ended.exit_code == 0:
@@ -224,7 +226,6 @@ class Overtaken(Strike):
         return ended
 
     def _another(self, crawl: Crawl) -> bool:
-        lose_lease(crawl.destination)
         if self.other is not None:
             ended = self.other.attempt(crawl)
         else:
@@ -248,8 +249,9 @@ def end_sessions(url: str) -> None:
         )
 
 
-def lose_lease(url: str) -> None:
-    """Make the lease of whoever holds a run look like that of a machine that died long ago."""
+def lose_lease(url: str) -> bool:
+    """Make the lease of whoever holds a run look like that of a machine that died long ago. False when the holder was
+    stopped in the middle of a write (its heartbeat has a thread of its own): then SQLite lets nobody else write."""
     scheme = url.partition(":")[0]
     if scheme.startswith("postgres"):
         end_sessions(url)
@@ -258,4 +260,10 @@ def lose_lease(url: str) -> None:
         from contextlib import closing
 
         with closing(sqlite3.connect(urlsplit(url).path[1:])) as db, db:
-            db.execute("UPDATE headrace_leases SET host = 'elsewhere', heartbeat = '2000-01-01T00:00:00.000000Z'")
+            try:
+                db.execute("UPDATE headrace_leases SET host = 'elsewhere', heartbeat = '2000-01-01T00:00:00.000000Z'")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                return False
+    return True
