@@ -7,7 +7,8 @@ HeadraceError
 │   ├── SecretMissing                a credential was not found where it was looked for
 │   ├── NotSupported                 the destination cannot do what the file asks
 │   └── RunRefused                   this run id exists with other parameters or another request part
-│       └── RunIsHeld                another process is running it
+│       ├── RunIsHeld                another process is running it
+│       └── ScopeIsBusy              the service runs, or has queued, the same scope already
 ├── SourceError              exit 1  look at the API: what it answered is in the message
 │   ├── RequestFailed                status or connection, after every retry that made sense
 │   │   ├── AuthRefused              401 or 403
@@ -92,6 +93,14 @@ class RunRefused(UsageError):
 
 class RunIsHeld(RunRefused):
     """Another process holds this run; the message names run, pid and heartbeat."""
+
+
+class ScopeIsBusy(RunRefused):
+    """A run of the same pipeline, inputs, destination and organisation is queued or running: ``request_id``."""
+
+    def __init__(self, message: str, *, request_id: str, hint: str = "", place: str = "") -> None:
+        super().__init__(message, hint=hint, place=place)
+        self.request_id = request_id
 
 
 class SourceError(HeadraceError):
