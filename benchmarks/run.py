@@ -17,7 +17,7 @@ from typing import Any
 from common import HERE, Given, Outcome
 
 GROUPS = (
-    "engine", "memory", "postgres", "sqlite", "latency", "window", "limits", "sync", "updates", "commit_share",
+    "engine", "memory", "postgres", "sqlite", "latency", "window", "slices", "limits", "sync", "updates", "commit_share",
     "startup", "install",
 )  # fmt: skip
 QUICK = ("engine", "memory")

@@ -46,10 +46,13 @@ class Arrivals:
         self._step, self._mapper, self._lookup, self._slices = step, mapper, lookup, slices
         self._pause = self._skipped = 0
         """Where pages have to be read one by one, trying them together is only tried again after a pause."""
+        self._begun = False
+        """A page was mapped: every variable that pages ask for was asked for, so it is known whether slices differ."""
 
     def map(self, items: Sequence[Item]) -> list[Ready]:
         ready: list[Ready] = []
-        for chunk in _chunks(items):
+        for chunk in _chunks(items, across=self._begun and not self._lookup.by_slice):
+            self._begun = self._begun or not isinstance(chunk, SliceEnded)
             if isinstance(chunk, SliceEnded):
                 ready.append(Ready([chunk], None))
                 continue
@@ -87,15 +90,15 @@ def _emptied(pages: Sequence[Fetched]) -> list[Item]:
     return [replace(page, records=b"") for page in pages]
 
 
-def _chunks(items: Sequence[Item]) -> Iterator[list[Fetched] | SliceEnded]:
-    """Neighbouring pages of one slice, as many as are worth mapping together."""
+def _chunks(items: Sequence[Item], *, across: bool) -> Iterator[list[Fetched] | SliceEnded]:
+    """Neighbouring pages, of one slice unless ``across``, as many as are worth mapping together."""
     chunk: list[Fetched] = []
     rows = size = 0
     for item in items:
         fits = (
             isinstance(item, Fetched)
             and bool(chunk)
-            and item.at.key == chunk[0].at.key
+            and (across or item.at.key == chunk[0].at.key)
             and rows + item.count <= TOGETHER
             and size + len(item.records) <= _MOST_BYTES
         )

@@ -49,8 +49,11 @@ class PageLookup:
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
         self.slice: Mapping[str, Any] = {}
+        self.by_slice = False
+        """A variable of the slice was asked for: what is made of a page depends on it."""
 
     def __call__(self, name: str) -> Any:
         if name.startswith("slice.") and name[6:] in self.slice:
+            self.by_slice = True
             return self.slice[name[6:]]
         return self._lookup(name)
