@@ -26,12 +26,12 @@ def test_every_dialect_has_the_same_statements() -> None:
     everywhere = {name: set(statements(name)) for name in ("duckdb", "sqlite", "postgresql")}
     shared = set.intersection(*everywhere.values())
     assert {name: sorted(found - shared) for name, found in everywhere.items()} == {
-        "duckdb": ["decimal_as_text", "raw_end", "raw_tables", "timestamp_as_text", "user_views"],
+        "duckdb": ["decimal_as_text", "raw_end", "raw_tables", "result_columns", "timestamp_as_text", "user_views"],
         "sqlite": [],
         "postgresql": [
             "checkpoint_probe", "create_dependent", "decimal_as_text", "dependent_views", "drop_dependent",
-            "lease_lock", "lease_unlock", "lock_schema", "lock_table", "raw_tables", "timestamp_as_text",
-            "view_exists",
+            "lease_lock", "lease_unlock", "lock_schema", "lock_table", "raw_tables", "result_columns",
+            "timestamp_as_text", "view_exists",
         ],
     }  # fmt: skip
 

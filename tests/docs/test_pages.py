@@ -131,7 +131,8 @@ class Terminal:
         elif fence.language == "yaml" and self.plugin:  # this process has not the plug-in, and is to stay so
             self.bash(f"headrace check {name}", 0, place)
         elif fence.language == "yaml":
-            self.load(text, fence.option("in"), place, wrong=fence.info.endswith("wrong"))
+            file = str(self.folder / name) if name is not None else place
+            self.load(text, fence.option("in"), file, wrong=fence.info.endswith("wrong"))
         elif fence.language == "toml" and name == "pyproject.toml":
             self.install(tomllib.loads(text)["project"])
         elif fence.language == "text" and fence.info == "output":

@@ -215,6 +215,9 @@ class Capabilities:
     limits: Limits = field(default_factory=Limits)
     fold: Callable[[str], str] = str
     """How an unquoted name is stored (PostgreSQL lower-cases)."""
+    sql: str = ""
+    """The SQL that it speaks, as SQL steps are translated to it (``duckdb``, ``postgresql``, ``sqlite``); without
+    one it has no SQL steps."""
     gaps: Mapping[str, str] = field(default_factory=dict)
 
 

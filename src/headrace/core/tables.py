@@ -208,6 +208,21 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
+class Transform:
+    """The rows of one SELECT, as a table's (or as a view). ``select`` is in the destination's own SQL, with every
+    value in it; it reads what is committed, and may read ``table`` itself."""
+
+    step: str
+    table: str
+    select: str
+    write: Literal["overwrite", "append", "merge", "view"]
+    key: tuple[str, ...] = ()
+    """merge: rows that have the key of a row of the result give way to it."""
+    types: Mapping[str, ColumnType] = field(default_factory=dict)
+    """What the columns of the result are, where the text tells: a database may have no such types."""
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """One commit: all of it, or none. Batches are in page order; every batch of a table has the same
     types (a page that changes a type starts a new group)."""
@@ -222,6 +237,8 @@ class Group:
     slices: Sequence[tuple[str, SliceState]] = ()
     """(step, new state) of slices that ended in this commit."""
     finish: Finish | None = None
+    transform: Transform | None = None
+    """Its rows are counted in the checkpoints that the commit writes (``rows``, and ``rows`` of the memo)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from headrace.core.tables import (
     Rejected,
     Removals,
     StreamKey,
+    Transform,
 )
 from headrace.core.types import ColumnType
 from headrace.destinations._base import as_json, now
@@ -63,7 +65,8 @@ class Commits(Runs, Streams):
         while True:
             writing: list[str] = []
             try:
-                removals, attempts, counts = self._commit_once(group, gathered, refused, writing)
+                with self.db.selecting() if group.transform else nullcontext():
+                    removals, attempts, counts = self._commit_once(group, gathered, refused, writing)
                 break
             except Exception as error:
                 if isinstance(error, HeadraceError):
@@ -124,6 +127,8 @@ class Commits(Runs, Streams):
                 removals = Finisher(db, self.tables, group.run_id, self.resumable).finish(
                     group.finish, self._layout, have
                 )
+            if group.transform:
+                self._transform(group, group.transform, attempts, counts)
             faults.point("commit.before_commit")
             self._end(attempts)
         except BaseException:
@@ -175,6 +180,20 @@ class Commits(Runs, Streams):
                     at = self._checkpoint(row)
                     found[stored[at.key.run_id, at.key.step, at.key.slice]] = at
         return found
+
+    def _transform(
+        self, group: Group, transform: Transform, attempts: dict[StreamKey, str], counts: dict[str, int]
+    ) -> None:
+        """Write the result, and its size into the checkpoints: it is known only now."""
+        from headrace.destinations._transform import Transformer
+
+        count = Transformer(self.db, self.tables, group.run_id, self.place).apply(transform)
+        counts[transform.table] = count
+        for advance in group.advances:
+            at, key = advance.at, advance.at.key
+            memo = as_json({**at.memo, "rows": {transform.table: count}})
+            self.db.do("checkpoint_update", (at.page_number, as_json(at.cursor_next), at.done, attempts[key], count,
+                                             memo, key.run_id, key.step, key.slice))  # fmt: skip
 
     def _end_slices(self, group: Group) -> None:
         """Most slices end alike: those that do are one statement."""

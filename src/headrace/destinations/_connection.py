@@ -162,6 +162,20 @@ class Connection(ABC):
     @abstractmethod
     def query(self, sql: str, params: Sequence[Any]) -> Iterator[pa.RecordBatch]: ...
 
+    @contextmanager
+    def selecting(self) -> Iterator[None]:
+        """Around a transaction that runs the SELECT of a SQL step."""
+        yield
+
+    def result_types(self, table: str, told: Mapping[str, ColumnType]) -> dict[str, tuple[str, ColumnType]]:
+        """The columns of the temporary table ``table``: the SQL type that a lasting one gets, and what it holds.
+        ``told`` is what the SELECT says of them."""
+        found: dict[str, tuple[str, ColumnType]] = {}
+        for name, physical in self.do("result_columns", (table,)):
+            kind = self.read_type(str(physical))
+            found[str(name)] = (str(physical) if kind == "string" else self.sql_type(kind), kind)
+        return found
+
     def alter_type(self, table: str, column: str, before: ColumnType, after: ColumnType) -> None:
         """Give a column a wider type, keeping its values."""
         new = self.sql_type(after)

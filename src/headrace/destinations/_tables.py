@@ -143,6 +143,14 @@ class Tables:
             have = self.evolve(layout, have, {change.column: change.after}, run_id, change.page_id)
         return have
 
+    def redefine(self, table: str, columns: Mapping[str, ColumnType], run_id: str) -> None:
+        """Remember the columns of a table that a SQL step has made anew."""
+        if list(self.types([table])[table].items()) == list(columns.items()):
+            return
+        version = self._next_version(table)
+        self.db.do("schema_forget", (table,))
+        self._remember(table, columns, version, run_id, 0, 0)
+
     def drop_views(self, layout: Layout) -> None:
         if layout.has_views:
             self.db.do("drop_view", view=quote(layout.current))

@@ -288,7 +288,7 @@ class DuckDBDestination(Destination):
         return url_of("duckdb", self.path)
 
     def capabilities(self) -> Capabilities:
-        return Capabilities()
+        return Capabilities(sql="duckdb")
 
     @contextmanager
     def open(self, *, read_only: bool = False) -> Iterator[SqlSession]:

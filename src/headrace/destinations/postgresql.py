@@ -325,7 +325,7 @@ class PostgreSQLDestination(Destination):
 
     def capabilities(self) -> Capabilities:
         limits = Limits(nul=False, max_columns=1600, max_name=63, max_value=(1 << 30) - 1, own_columns=_SYSTEM_COLUMNS)
-        return Capabilities(concurrent_writers=True, limits=limits, fold=str.lower)
+        return Capabilities(concurrent_writers=True, limits=limits, fold=str.lower, sql="postgresql")
 
     @contextmanager
     def open(self, *, read_only: bool = False) -> Iterator[PostgreSQLSession]:

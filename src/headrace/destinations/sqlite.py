@@ -124,6 +124,28 @@ class SQLiteConnection(Connection):
     def unstage(self) -> None:
         self.run(f"DROP TABLE {STAGE}")
 
+    @contextmanager
+    def selecting(self) -> Iterator[None]:
+        """With the functions that SQLite lacks, and the result in a file, however long it is."""
+        from headrace.destinations._sqlite_functions import install
+
+        install(self.connection)
+        self.connection.execute("PRAGMA temp_store = FILE")
+        try:
+            yield
+        finally:
+            self.connection.execute("PRAGMA temp_store = MEMORY")
+
+    def result_types(self, table: str, told: Mapping[str, ColumnType]) -> dict[str, tuple[str, ColumnType]]:
+        """A SELECT has values of some type, and no types: they are looked through."""
+        names = [str(name) for (name,) in self.run("SELECT name FROM temp.pragma_table_info(?) ORDER BY cid", (table,))]
+        asked = ", ".join(f"group_concat(DISTINCT typeof({quote(name)}))" for name in names)
+        kinds = self.run(f"SELECT {asked} FROM temp.{quote(table)}")[0]
+        return {
+            name: _column_type(set((found or "").split(",")), told.get(name))
+            for name, found in zip(names, kinds, strict=True)
+        }
+
     def is_data_error(self, error: BaseException) -> bool:
         kinds = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeError)
         return isinstance(error, kinds)
@@ -180,6 +202,10 @@ class SQLiteConnection(Connection):
             reader.execute("PRAGMA query_only = ON")
             reader.set_authorizer(_reading_only)
             try:
+                if "headrace_" in sql:
+                    from headrace.destinations._sqlite_functions import install
+
+                    install(reader)
                 cursor = reader.execute(sql, tuple(params))
                 if cursor.description is None:
                     raise UsageError("a query is one SELECT statement", hint="tables are changed by pipelines only")
@@ -224,6 +250,25 @@ def _batches(cursor: sqlite3.Cursor, kinds_of_all: Callable[[], list[set[str]]])
         rows = list(islice(cursor, _CHUNK))
         if not rows:
             return
+
+
+_HOLDS: Mapping[str, set[str]] = {
+    "INTEGER": {"integer"}, "REAL": {"integer", "real"}, "TEXT": {"text"}, "BLOB": {"blob"},
+}  # fmt: skip
+"""The values that a column of each type stores as they are."""
+
+
+def _column_type(kinds: set[str], told: ColumnType | None) -> tuple[str, ColumnType]:
+    """The type of a column with values of these kinds. ``told`` counts where the values bear it out."""
+    kinds = kinds - {"null", ""}
+    if told is not None and kinds <= _HOLDS[_TYPES[told]]:
+        return _TYPES[told], told
+    if not kinds:
+        return "TEXT", "untyped"
+    for type, kind in (("INTEGER", "bigint"), ("REAL", "float"), ("TEXT", "string"), ("BLOB", "binary")):
+        if kinds <= _HOLDS[type]:
+            return type, kind  # type: ignore[return-value]  # the literals above
+    return "ANY", "string"
 
 
 _KINDS = {type(None): "null", int: "integer", float: "real", str: "text", bytes: "blob"}
@@ -279,7 +324,7 @@ class SQLiteDestination(Destination):
         gaps = {
             "test_negative_zero_keeps_its_sign": "SQLite stores a REAL that is whole as an integer: -0.0 comes back as 0.0"
         }
-        return Capabilities(concurrent_writers=True, gaps=gaps)
+        return Capabilities(concurrent_writers=True, sql="sqlite", gaps=gaps)
 
     @contextmanager
     def open(self, *, read_only: bool = False) -> Iterator[SqlSession]:

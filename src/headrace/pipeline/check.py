@@ -12,6 +12,7 @@ from headrace.core.errors import PipelineFileError
 from headrace.core.templates import names
 from headrace.mapping.config import Table
 from headrace.mapping.spec import declared_columns, legacy_table, table_specs
+from headrace.pipeline import sql
 from headrace.pipeline.load import Draft, draft
 from headrace.pipeline.secrets import spells_out
 from headrace.pipeline.shape import Problem
@@ -19,6 +20,7 @@ from headrace.pipeline.variables import OF_THE_RUN, texts
 from headrace.pipeline.yaml import Where
 from headrace.steps.generic.api_extractor import ApiExtractor
 from headrace.steps.generic.quality_checks import QualityChecks
+from headrace.steps.generic.sql_transformer import SqlTransformer
 from headrace.steps.source import Raw, Source
 
 COMPANIONS = ("_seen", "_rejected", "_current", "_removed")
@@ -49,6 +51,11 @@ def check_draft(found: Draft, capabilities: Capabilities | None = None) -> list[
     problems = list(_names(found, capabilities, at))
     for where, table in _tables(found):
         problems += [at(where, message) for message in _table_problems(table, capabilities)]
+    for index, entry in enumerate(found.pipeline.steps):
+        if isinstance(entry.config, SqlTransformer):
+            where = ("steps", index, "config", "destination_table")
+            problems += [at(where, message) for message in _name_problems(entry.config.destination_table, capabilities)]
+    problems += sql.problems(found.pipeline.steps, found.shaped, capabilities)
     warnings = [problem._replace(warning=True) for problem in _warnings(found, at)]
     lines = [problem.text(found.file) for problem in sorted([*problems, *warnings])]
     return [*found.warnings, *dict.fromkeys(lines)]
@@ -97,6 +104,15 @@ def _table_problems(table: Table, capabilities: Capabilities | None) -> Iterator
             yield f"the name {name!r} is too long: this destination takes {limits.max_name} bytes{more}"
 
 
+def _name_problems(table: str, capabilities: Capabilities | None) -> Iterator[str]:
+    """What is wrong with the name of a table that a SQL step makes."""
+    if table.lower().startswith(ENGINE_PREFIX):
+        yield f"names that begin with {ENGINE_PREFIX} are the engine's own: choose another"
+    longest = capabilities.limits.max_name if capabilities is not None else None
+    if longest is not None and len(table.encode()) > longest:
+        yield f"the name {table!r} is too long: this destination takes {longest} bytes"
+
+
 def _names(found: Draft, capabilities: Capabilities | None, at: _At) -> Iterator[Problem]:
     """Tables that would meet under one name: as the destination folds it, or with what belongs to another.
     Some keep the case of a name and still take two for one, so case tells no names apart anywhere."""
@@ -115,6 +131,8 @@ def _names(found: Draft, capabilities: Capabilities | None, at: _At) -> Iterator
         if isinstance(config, Source) and isinstance(config.raw, Raw):
             name = config.raw.table or f"{entry.step}_raw_pages"
             written.append((("steps", index, "config", "raw", "table"), name, "raw table"))
+        if isinstance(config, SqlTransformer):
+            written.append((("steps", index, "config", "destination_table"), config.destination_table, "SQL table"))
         if isinstance(config, QualityChecks):
             written.append((("steps", index, "config", "results"), config.results, "table of results"))
             if config.keep is not None:

@@ -16,7 +16,7 @@ from headrace.core.organisations import org_slug
 from headrace.core.suggest import did_you_mean
 from headrace.core.templates import render
 from headrace.mapping.spec import table_specs
-from headrace.pipeline import hashes, yaml
+from headrace.pipeline import hashes, sql, yaml
 from headrace.pipeline.explain import explain
 from headrace.pipeline.inputs import Input, collect
 from headrace.pipeline.model import Pipeline
@@ -186,6 +186,7 @@ def parse(text: bytes | str, name: str = "pipeline.yml") -> Draft:
     """Check the text of a file called ``name``. Raises PipelineFileError with every problem."""
     document = yaml.read(text, name)
     shaped = shape(document, Path(name).stem)
+    sql.inline(shaped, name)
     pipeline = _validate(shaped)
     declared = _declared(shaped.data, pipeline)
     found = resolve_names(shaped, declared)

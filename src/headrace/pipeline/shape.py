@@ -61,6 +61,10 @@ class Shaped:
                     return Problem(place, self.label(logical), message)
         return Problem(Place(1, 1), self.label(path), message)
 
+    def written(self, path: Where) -> Where:
+        """Where in the document the value at ``path`` was written."""
+        return next((found for found in self._written(path) if found in self.document.values), path)
+
     def _written(self, path: Where) -> list[Where]:
         """Where the file may have written what stands at ``path``: in the step, else in the source block."""
         own = path[1:] if self.bare and path[:1] == ("steps",) else path

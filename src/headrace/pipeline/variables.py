@@ -59,7 +59,7 @@ def uses(shaped: Shaped) -> Iterator[Use]:
             continue
         for pattern in kind.templated:
             for path, text in texts(entry.get("config"), tuple(pattern.split(".")), ("steps", index, "config")):
-                yield from (Use(name, path) for name in names(text))
+                yield from (Use(name, path) for name in kind.variables(text))
 
 
 def texts(value: Any, pattern: tuple[str, ...], path: Where) -> Iterator[tuple[Where, str]]:

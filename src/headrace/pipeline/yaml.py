@@ -39,6 +39,8 @@ class Document:
     keys: dict[Where, Place] = field(default_factory=dict)
     values: dict[Where, Place] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    blocks: dict[Where, Place] = field(default_factory=dict)
+    """Where the first line of a text after ``|`` begins: its lines are the file's own."""
 
 
 _BOMS = ((b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
@@ -175,6 +177,7 @@ class _Reader:
         self.lines = _BREAK.split(text)
         self.keys: dict[Where, Place] = {}
         self.values: dict[Where, Place] = {}
+        self.blocks: dict[Where, Place] = {}
         self.open: list[_Open] = []
         self.problems: list[str] = []
         self.warnings: list[str] = []
@@ -209,6 +212,8 @@ class _Reader:
             self.key(parent, event, place)
             return
         if isinstance(event, yaml.ScalarEvent):
+            if event.style == "|":
+                self.block(self.path(), place)
             self.put(self.value_of(event, place), place)
             return
         if len(self.open) == MAX_DEPTH:
@@ -340,6 +345,14 @@ class _Reader:
                 message += f" (it begins at {error.context_mark.line + 1}:{error.context_mark.column + 1})"
         return self.error(place, message)
 
+    def block(self, path: Where, place: Place) -> None:
+        for number, line in enumerate(self.lines[place.line :], place.line + 1):
+            if line.strip():
+                self.blocks[path] = Place(place.line + 1, len(line) - len(line.lstrip(" ")) + 1)
+                return
+            if number > place.line + _MOST_PROBLEMS:
+                return
+
     def finish(self) -> Document:
         if self.problems:
             raise refusal(self.name, self.problems)
@@ -348,7 +361,7 @@ class _Reader:
         if not isinstance(self.root, dict | list):
             place = self.values[()]
             raise self.error(place, "expected a mapping with steps, or a list of steps, not a single value")
-        return Document(self.name, self.root, self.keys, self.values, tuple(self.warnings))
+        return Document(self.name, self.root, self.keys, self.values, tuple(self.warnings), self.blocks)
 
 
 def _place(event: yaml.Event) -> Place:

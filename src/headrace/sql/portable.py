@@ -35,6 +35,9 @@ PLAIN: tuple[type[exp.Expr], ...] = (
 )  # fmt: skip
 """What means the same everywhere and is written as it stands."""
 
+MOVES = (exp.DateAdd, exp.DateSub, exp.TimestampAdd, exp.TimestampSub)
+"""A week more or less is seven days, whichever day weeks begin with."""
+
 _ADVICE: dict[str, str] = {
     "CurrentTimestamp": "a step that runs again has to give the same rows: write '{now}'",
     "CurrentDate": "a step that runs again has to give the same rows: write '{date}'",
@@ -140,10 +143,10 @@ class Rewriting:
                         raise self.refuse(node, key.upper().removesuffix("S"))
                 if not isinstance(node.this, exp.Identifier):
                     raise self.refuse(node.this, f"the table function {_title(node.this)}")
-            elif isinstance(node, exp.Group):
-                for key in ("grouping_sets", "cube", "rollup", "totals", "all"):
-                    if node.args.get(key):
-                        raise self.refuse(node, f"GROUP BY {key.upper().replace('_', ' ')}")
+            elif isinstance(node, exp.Group) and (node.args.get("all") or node.args.get("totals")):
+                raise self.refuse(node, "GROUP BY ALL")
+            elif isinstance(node, exp.Rollup | exp.Cube | exp.GroupingSets):
+                raise self.refuse(node, f"GROUP BY {_title(node)}")
             elif isinstance(node, exp.Limit | exp.Fetch) and not isinstance(node.parent, exp.Query):
                 raise self.refuse(node, "LIMIT inside an aggregate")
             elif isinstance(node, exp.Join) and (node.method or node.kind in ("SEMI", "ANTI", "STRAIGHT")):
@@ -204,7 +207,7 @@ class Rewriting:
             sides = [node.this, *([node.expression] if node.args.get("expression") is not None else [])]
             sides += [node.args[key] for key in ("low", "high") if node.args.get(key) is not None]
             sides += node.args.get("expressions") or []
-            kinds = {self._kind(side) for side in sides}
+            kinds = {self.kind(side) for side in sides}
             for kind in ("timestamp", "date"):
                 if kind in kinds:
                     for side in sides:
@@ -215,10 +218,10 @@ class Rewriting:
                     break
             if {"timestamp", "date"} <= kinds:
                 for side in sides:
-                    if self._kind(side) == "date":
+                    if self.kind(side) == "date":
                         side.replace(_at(call("timestamp", side.copy(), kind="TIMESTAMPTZ"), side))
 
-    def _kind(self, node: exp.Expr) -> str:
+    def kind(self, node: exp.Expr) -> str:
         """int, float, decimal, text, bool, date, timestamp, json, or ``""`` where nothing tells."""
         type = node.type.this if node.type is not None else None
         if isinstance(node, exp.Literal):
@@ -311,7 +314,8 @@ class Rewriting:
         name = (given.name if isinstance(given, exp.Expr) else "day").lower()
         name = {"isoweek": "week"}.get(name, name) if self.query.dialect == "bigquery" else name
         written = (given.name if isinstance(given, exp.Expr) else "").upper()
-        if name not in allowed or (self.query.dialect == "bigquery" and written.startswith("WEEK")):
+        sunday = self.query.dialect == "bigquery" and written.startswith("WEEK") and not isinstance(node, MOVES)
+        if name not in allowed or sunday:
             raise self.refuse(node, f"{_title(node)} by {written or name.upper()}")
         return name
 

@@ -36,15 +36,20 @@ class Query:
         own = node.meta.get("start")
         return Place.of(self.text, own if own is not None else min(starts, default=0))
 
-    def tables(self) -> dict[str, Place]:
+    def tables(self, values: Mapping[str, Any] | None = None) -> dict[str, Place]:
         """The tables that are read, as ``table`` or ``schema.table``, with their first places; without those that
-        the query makes itself."""
+        the query makes itself. ``values`` fill in the variables of their names, which stay as they are otherwise."""
         found: dict[str, Place] = {}
         for table in self.tree.find_all(exp.Table):
             name = table_name(table)
             if name and not _made_inside(table):
-                found.setdefault(name, self.place(table.this))
+                found.setdefault(name if values is None else _filled(name, values), self.place(table.this))
         return found
+
+    def names_vary(self) -> bool:
+        """Whether a variable stands in a name: which tables and columns are meant only a run can tell."""
+        found = (name for node in self.tree.find_all(exp.Identifier) for name in HOLE.findall(node.name))
+        return any(name not in OWN for name in found)
 
 
 def table_name(table: exp.Table) -> str:
@@ -97,6 +102,8 @@ def read(text: str, dialect: str) -> Query:
             f"a SQL step is one SELECT, and this is {what}: the step itself writes its table",
             Query(text, dialect, exp.select()).place(writing if writing is not None else tree),
         )
+    while tokens[-1].token_type == TokenType.SEMICOLON:
+        text = text[: tokens.pop().start]
     query = Query(text, dialect, tree)
     _mark(query)
     return query
@@ -155,9 +162,13 @@ def fill(tree: exp.Query, values: Mapping[str, Any]) -> exp.Query:
             _fill_value(node, values)
     for name in list(tree.find_all(exp.Identifier)):
         if HOLE.search(name.name):
-            name.set("this", HOLE.sub(lambda found: as_text(values[found[1]]), name.name))
+            name.set("this", _filled(name.name, values))
             name.set("quoted", True)
     return tree
+
+
+def _filled(name: str, values: Mapping[str, Any]) -> str:
+    return HOLE.sub(lambda found: as_text(values[found[1]]), name)
 
 
 def _fill_value(node: exp.Expr, values: Mapping[str, Any]) -> None:

@@ -87,14 +87,14 @@ def _cast(rw: Rw, node: Any) -> Node:
     if isinstance(node.to, exp.DataType) and node.find_ancestor(exp.Anonymous) is not None and node.is_type("text[]"):
         return node
     trying = isinstance(node, exp.TryCast)
-    inner, before = node.this, rw._kind(node.this)
+    inner, before = node.this, rw.kind(node.this)
     if isinstance(inner, exp.Anonymous) and inner.this == "headrace.json_part":
         inner = call("json_any_text", *inner.expressions, kind="TEXT")
         before = "text"
     elif before == "json" and isinstance(inner, exp.Column | exp.Anonymous):
         whole = rw.json_path(node, exp.JSONPath(expressions=[]))
         inner, before = call("json_any_text", inner, whole, kind="TEXT"), "text"
-    after = rw._kind(node)
+    after = rw.kind(node)
     kind = node.to.sql()
     if trying and after not in ("int", "float"):
         raise rw.refuse(node, f"SAFE_CAST or TRY_CAST to {kind}", "to whole numbers and floats only")
@@ -143,7 +143,7 @@ def _to_number(rw: Rw, node: Any) -> Node:
 
 @rule(exp.Div)
 def _divide(rw: Rw, node: Any) -> Node:
-    left, right = rw._kind(node.this), rw._kind(node.expression)
+    left, right = rw.kind(node.this), rw.kind(node.expression)
     if rw.query.dialect == "bigquery" or "float" in (left, right):
         return call("divide", node.this, node.expression, kind="DOUBLE")
     if rw.query.dialect == "snowflake":
@@ -203,16 +203,32 @@ def _greatest(rw: Rw, node: Any) -> Node:
 
 @rule(exp.Sum)
 def _sum(rw: Rw, node: Any) -> Node:
-    kind = rw._kind(node.this)
+    kind = rw.kind(node.this)
     if isinstance(node.this, exp.Distinct):
         raise rw.refuse(node, "SUM(DISTINCT)")
-    if kind == "decimal":
+    if kind == "float":
+        return call("sum_float", node.this, kind="DOUBLE")
+    if kind != "int":
         return node
-    return (
-        call("sum_float" if kind == "float" else "sum_int", node.this, kind="DOUBLE" if kind == "float" else "BIGINT")
-        if kind
-        else node
-    )
+    around = isinstance(node.parent, exp.Window | exp.Filter)  # which goes inside the cast
+    return call("sum_plain" if around else "sum_int", node.this, kind="BIGINT")
+
+
+def _whole(rw: Rw, node: Any) -> Node:
+    """A sum of whole numbers is one, whatever the destination adds up in."""
+    inner = node.this.this if isinstance(node.this, exp.Filter) else node.this
+    if (
+        isinstance(inner, exp.Anonymous)
+        and inner.this == "headrace.sum_plain"
+        and not isinstance(node.parent, exp.Window)
+    ):
+        return call("whole", node.copy(), kind="BIGINT")
+    return node
+
+
+@rule(exp.Filter)
+def _filter(rw: Rw, node: Any) -> Node:
+    return _whole(rw, node)
 
 
 @rule(exp.Avg)
@@ -264,7 +280,7 @@ def _array(rw: Rw, node: Any) -> Node:
     value, key, down = _ordered(rw, node)
     if key is None:
         raise rw.refuse(node, "an array without ORDER BY", "the order of the rows would be chance")
-    if rw._kind(value) not in ("int", "text", "float"):
+    if rw.kind(value) not in ("int", "text", "float"):
         raise rw.refuse(node, "an array of values that are neither numbers nor texts", "cast them")
     return call("array_desc" if down else "array_asc", value, key, kind="JSON")
 
@@ -390,6 +406,20 @@ def _md5(rw: Rw, node: Any) -> Node:
     return call("md5", node.this, kind="TEXT")
 
 
+@rule(exp.SHA2Digest)
+def _digest(rw: Rw, node: Any) -> Node:
+    if not isinstance(node.parent, exp.LowerHex) or str(node.args.get("length") or "256") != "256":
+        raise rw.refuse(node, "a digest as bytes", "write TO_HEX(SHA256(x))")
+    return node
+
+
+@rule(exp.LowerHex)
+def _hex(rw: Rw, node: Any) -> Node:
+    if not isinstance(node.this, exp.SHA2Digest):
+        raise rw.refuse(node, "TO_HEX of anything but MD5 and SHA256")
+    return call("sha256", node.this.this, kind="TEXT")
+
+
 @rule(exp.SHA2)
 def _sha2(rw: Rw, node: Any) -> Node:
     if str(node.args.get("length") or "256") != "256":
@@ -418,7 +448,7 @@ def _date(rw: Rw, node: Any) -> Node:
 def _trunc(rw: Rw, node: Any) -> Node:
     if node.args.get("zone") is not None:
         raise rw.refuse(node, "TIMESTAMP_TRUNC with a time zone")
-    kind = rw._kind(node.this)
+    kind = rw.kind(node.this)
     if rw.query.dialect == "snowflake":
         if kind not in ("date", "timestamp"):
             raise rw.refuse(node, "DATE_TRUNC of a value whose type is not known", "cast it: x::date or x::timestamp")
@@ -431,13 +461,13 @@ def _trunc(rw: Rw, node: Any) -> Node:
 
 @rule(exp.DateTrunc)
 def _date_trunc(rw: Rw, node: Any) -> Node:
-    if rw.query.dialect != "bigquery" and rw._kind(node.this) != "date":
+    if rw.query.dialect != "bigquery" and rw.kind(node.this) != "date":
         return _trunc(rw, node)
     return call("date_trunc", rw.unit(node, ("day", "week", "month", "quarter", "year")), node.this, kind="DATE")
 
 
 def _shift(rw: Rw, node: Any, *, back: bool, timestamp: bool | None = None) -> Node:
-    kind = rw._kind(node.this)
+    kind = rw.kind(node.this)
     timestamp = kind == "timestamp" if timestamp is None else timestamp
     if rw.query.dialect != "bigquery" and kind not in ("date", "timestamp"):
         raise rw.refuse(node, "time added to a value whose type is not known", "cast it: x::date or x::timestamp")
@@ -482,10 +512,10 @@ def _interval(rw: Rw, node: Any) -> Node:
 def _plus(rw: Rw, node: Any) -> Node:
     step = node.expression
     if not isinstance(step, exp.Interval):
-        if rw._kind(node.this) in ("date", "timestamp"):
+        if rw.kind(node.this) in ("date", "timestamp"):
             raise rw.refuse(node, "a time plus or minus a value that is no INTERVAL")
         return node
-    if rw.query.dialect == "postgresql" and rw._kind(node.this) == "date":
+    if rw.query.dialect == "postgresql" and rw.kind(node.this) == "date":
         moved = exp.DateAdd(
             this=call("timestamp", node.this, kind="TIMESTAMPTZ"), expression=step.this, unit=step.args.get("unit")
         )
@@ -574,18 +604,39 @@ def _all(rw: Rw, node: Any) -> Node:
 
 @rule(exp.Ordered)
 def _order(rw: Rw, node: Any) -> Node:
-    if rw.target == "postgresql" and rw._kind(node.this) == "text":
-        node.set("this", exp.Collate(this=node.this, expression=exp.to_identifier("C", quoted=True)))
+    if rw.target == "postgresql" and rw.kind(node.this) == "text":
+        value = node.this
+        if isinstance(value, exp.Column) and not value.table:  # a name of the result: in an expression there is none
+            select = node.find_ancestor(exp.Query)
+            named = [item.this for item in getattr(select, "expressions", ()) if item.alias == value.name]
+            if not isinstance(select, exp.Select) or not named:
+                return node
+            value = named[0].copy()
+        node.set("this", exp.Collate(this=value, expression=exp.to_identifier("C", quoted=True)))
     return node
+
+
+@rule(exp.Column)
+def _column(rw: Rw, node: Any) -> Node:
+    if node.table not in rw.items or node.name != "value":
+        return node
+    scalar = node.table in rw.scalars
+    kind = "TEXT" if scalar else "JSON"
+    if rw.target == "sqlite":  # its own column has lost what is JSON
+        parts = [exp.column(name, table=node.table) for name in ("json", "fullkey")]
+        return call("json_any_text" if scalar else "json_part", *parts, kind=kind)
+    if not scalar:
+        return node
+    return call("json_any_text", node.copy(), rw.json_path(node, exp.JSONPath(expressions=[])), kind=kind)
 
 
 @rule(exp.Min, exp.Max)
 def _extreme(rw: Rw, node: Any) -> Node:
     if node.expressions:
         raise rw.refuse(node, f"{type(node).__name__.upper()} of several values")
-    if rw.target == "postgresql" and rw._kind(node.this) == "text":
+    if rw.target == "postgresql" and rw.kind(node.this) == "text":
         node.set("this", exp.Collate(this=node.this, expression=exp.to_identifier("C", quoted=True)))
-    if rw.target == "postgresql" and rw._kind(node.this) == "bool":
+    if rw.target == "postgresql" and rw.kind(node.this) == "bool":
         raise rw.refuse(node, "MIN or MAX of booleans", "PostgreSQL has none: write BOOL_OR or LOGICAL_OR")
     return node
 
@@ -599,4 +650,4 @@ def _window(rw: Rw, node: Any) -> Node:
         and spec.args.get("start") not in ("UNBOUNDED", "CURRENT ROW")
     ):
         raise rw.refuse(node, "a window of RANGE or GROUPS between values")
-    return node
+    return _whole(rw, node)

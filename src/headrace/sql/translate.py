@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlglot import exp
@@ -34,10 +34,11 @@ _SQL_TYPES: Mapping[ColumnType, str] = {
 @dataclass(frozen=True)
 class Statement:
     """One SELECT in the SQL of a destination, every value in it. ``columns`` are its result's names in order, as far
-    as the text tells (empty for an unknown ``*``)."""
+    as the text tells (empty for an unknown ``*``), ``types`` what is known of them."""
 
     sql: str
     columns: tuple[str, ...] = ()
+    types: Mapping[str, ColumnType] = field(default_factory=dict)
 
 
 def translate(
@@ -55,32 +56,61 @@ def translate(
     what depends on types is decided. SQL in the destination's own dialect is not rewritten. Raises SqlProblem.
     """
     given = dict.fromkeys(needs(query), "2000-01-01") if values is None else values
+    if values is None and query.names_vary():
+        columns = None
     known = {**dict.fromkeys(("project", "dataset"), "main"), **given}
     tree = fill(_own_tables(query.tree.copy()), known)
     native = DIALECTS[query.dialect] == {"postgresql": "postgres"}.get(target, target)
     if native:
-        try:
-            return Statement(write(tree, target), tuple(name for name in tree.named_selects if name != "*"))
-        except SqlglotError as error:
-            raise SqlProblem(f"this cannot be written as {target}: {error}", query.place(tree)) from error
+        return Statement(_written(query, tree, target) if needs(query) else query.text, _names(tree))
     names = [fold(name) for name in tree.named_selects]
     rewriting = Rewriting(query, target)
     tree = rewriting.prepare(tree)
     tree = _typed(query, tree, rewriting, columns)
     tree = rewriting.rewrite(tree)
-    for select in list(tree.find_all(exp.Select)):
-        if isinstance(select.args.get("distinct"), exp.Distinct) and target == "sqlite":
-            _replace(select, eliminate_distinct_on(select))
-        if select.args.get("qualify") is not None and target != "duckdb":
-            made = eliminate_qualify(select)
-            if made is not select:
-                tree = made if select is tree else tree  # type: ignore[assignment]  # a query stays one
-                _replace(select, made)
+    tree = _without(tree, target)
     _name(tree, names, columns)
+    return Statement(_written(query, tree, target), _names(tree), dict(_kinds(rewriting, tree)))
+
+
+def check_names(query: Query) -> None:
+    """A table needs a name for each of its columns, the same everywhere. Raises SqlProblem."""
+    seen: set[str] = set()
+    for item in query.tree.selects:
+        name = item.output_name.casefold()
+        if isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
+            continue
+        if not name:
+            raise SqlProblem("this column of the result has no name: write … AS name", query.place(item))
+        if name in seen:
+            raise SqlProblem(f"two columns of the result are called {item.output_name!r}", query.place(item))
+        seen.add(name)
+
+
+def _written(query: Query, tree: exp.Query, target: str) -> str:
     try:
-        return Statement(write(tree, target), tuple(name for name in tree.named_selects if name != "*"))
+        return write(tree, target)
     except SqlglotError as error:
         raise SqlProblem(f"this cannot be written as {target}: {error}", query.place(tree)) from error
+
+
+def _names(tree: exp.Query) -> tuple[str, ...]:
+    names = tuple(tree.named_selects)
+    return () if "*" in names or "" in names else names
+
+
+_COLUMN_TYPES: Mapping[str, ColumnType] = {
+    "int": "bigint", "float": "float", "decimal": "decimal", "text": "string", "bool": "bool", "date": "date",
+    "timestamp": "timestamp", "json": "json",
+}  # fmt: skip
+
+
+def _kinds(rewriting: Rewriting, tree: exp.Query) -> Iterator[tuple[str, ColumnType]]:
+    """The columns of the result whose types are known."""
+    for item in tree.selects:
+        kind = _COLUMN_TYPES.get(rewriting.kind(item.unalias()))
+        if kind is not None and item.alias_or_name:
+            yield item.alias_or_name, kind
 
 
 def needs(query: Query) -> list[str]:
@@ -88,9 +118,17 @@ def needs(query: Query) -> list[str]:
     return list(dict.fromkeys(variables(query)))
 
 
-def _replace(old: exp.Expr, new: exp.Expr) -> None:
-    if old.parent is not None and new is not old:
-        old.replace(new)
+def _without(tree: exp.Query, target: str) -> exp.Query:
+    """QUALIFY and DISTINCT ON written out where the target has none."""
+    for select in list(tree.find_all(exp.Select)):
+        on = getattr(select.args.get("distinct"), "args", {}).get("on") is not None and target == "sqlite"
+        if on or (select.args.get("qualify") is not None and target != "duckdb"):
+            made: Any = (eliminate_distinct_on if on else eliminate_qualify)(select.copy())
+            if select is tree:
+                tree = made
+            else:
+                select.replace(made)
+    return tree
 
 
 def _own_tables(tree: exp.Query) -> exp.Query:
@@ -121,7 +159,7 @@ def _typed(query: Query, tree: exp.Query, rewriting: Rewriting, columns: Columns
     if whole and not any("." in name for name in tables):
         _check_columns(query, tree, mapping)
         try:
-            tree = qualify_columns(qualify_tables(tree, dialect=DIALECTS[query.dialect]), schema)
+            tree = qualify_columns(qualify_tables(tree), schema)
             validate_qualify_columns(tree)
         except (OptimizeError, SqlglotError, KeyError, AttributeError) as error:
             raise SqlProblem(_first_line(error), _place_of(query, error)) from error
@@ -168,4 +206,4 @@ def _name(tree: exp.Query, names: list[str], columns: Columns | None) -> None:
             item.set("alias", exp.to_identifier(wanted, quoted=True))
 
 
-__all__ = ["Columns", "Query", "SqlProblem", "Statement", "literal", "needs", "read", "translate"]
+__all__ = ["Columns", "Query", "SqlProblem", "Statement", "check_names", "literal", "needs", "read", "translate"]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, ClassVar
 
 from headrace.core.model import Model
+from headrace.core.templates import names
 
 if TYPE_CHECKING:
     from headrace.core.templates import Lookup
@@ -31,6 +33,11 @@ class Step(Model):
     prepares: ClassVar[bool] = False
     """Leaves nothing behind but what later steps of this call need (a secret): it runs in every call, whichever steps
     are chosen."""
+
+    @classmethod
+    def variables(cls, text: str) -> Iterator[str]:
+        """The variables that a templated text uses and the run has to give."""
+        return names(text)
 
     def crawl_plan(self, step: str, title: str, lookup: Lookup) -> CrawlPlan | None:
         """What the step called ``step`` will crawl; ``None`` where it asks no API. ``lookup`` resolves the variables

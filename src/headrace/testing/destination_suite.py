@@ -42,6 +42,7 @@ from headrace.testing.destination.runs import Runs
 from headrace.testing.destination.slices import Slices
 from headrace.testing.destination.syncing import Syncing
 from headrace.testing.destination.target import Target
+from headrace.testing.destination.transforming import Transforming
 from headrace.testing.destination.vacuuming import Abandoning, Vacuuming
 from headrace.testing.destination.values import Values
 
@@ -71,6 +72,7 @@ class DestinationSuite(
     Slices,
     Queries,
     Rebuilding,
+    Transforming,
     Runs,
 ):
     """Every concern of the contract; each base class is one, and may be run alone."""

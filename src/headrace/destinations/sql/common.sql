@@ -289,3 +289,23 @@ DELETE FROM headrace_leases WHERE run_id = ? AND token = ?
 
 -- name: lease_renew
 UPDATE headrace_leases SET heartbeat = ? WHERE run_id = ? AND token = ?
+
+-- name: drop_result
+DROP TABLE IF EXISTS headrace_result
+
+-- name: count_result
+SELECT count(*) FROM headrace_result
+
+-- name: insert_result
+INSERT INTO {table} ({columns}) SELECT {columns} FROM headrace_result
+
+-- name: doubled_result
+SELECT {keys} FROM headrace_result r WHERE {absent} OR ({keys}) IN
+  (SELECT {keys} FROM headrace_result GROUP BY {keys} HAVING count(*) > 1) LIMIT 5
+
+-- name: delete_merged
+DELETE FROM {table} WHERE ({keys}) IN (SELECT {keys} FROM headrace_result)
+
+-- name: create_result_view
+CREATE VIEW {view} AS
+{select}

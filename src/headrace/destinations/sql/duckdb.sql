@@ -76,3 +76,15 @@ SELECT table_name FROM duckdb_columns() WHERE database_name = current_database()
 -- name: raw_end
 SELECT count(*), coalesce(sum(octet_length(response_blob)), 0) FROM {table}
 WHERE rowid >= (SELECT max(rowid) FROM {table}) - 2047
+
+-- name: result_columns
+SELECT column_name, CASE data_type WHEN 'HUGEINT' THEN 'BIGINT' ELSE data_type END FROM duckdb_columns()
+WHERE database_name = 'temp' AND table_name = ? ORDER BY column_index
+
+-- name: create_result
+CREATE TEMP TABLE headrace_result AS
+{select}
+
+-- name: relation_kind
+SELECT 'view' FROM duckdb_views() WHERE NOT internal AND database_name = current_database()
+  AND schema_name = current_schema() AND lower(view_name) = lower(?)

@@ -160,3 +160,14 @@ SELECT c.relname FROM pg_class c WHERE c.relnamespace = to_regnamespace(quote_id
   AND c.relkind = 'r' AND 3 = (SELECT count(*) FROM pg_attribute a
     WHERE a.attrelid = c.oid AND a.attname IN ('response_blob', 'sha256', 'page_id'))
 ORDER BY c.relname
+
+-- name: result_columns
+SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
+WHERE attrelid = to_regclass('pg_temp.' || quote_ident(?)) AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+
+-- name: create_result
+CREATE TEMP TABLE headrace_result ON COMMIT DROP AS
+{select}
+
+-- name: relation_kind
+SELECT 'view' FROM pg_class WHERE oid = to_regclass(quote_ident(?)) AND relkind = 'v'

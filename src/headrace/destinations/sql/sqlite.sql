@@ -72,3 +72,10 @@ ON CONFLICT ({keys}, scope) DO UPDATE SET run_id = excluded.run_id, _page = excl
 
 -- name: physical
 SELECT name, type FROM pragma_table_info(?) ORDER BY cid
+
+-- name: create_result
+CREATE TEMP TABLE headrace_result AS
+{select}
+
+-- name: relation_kind
+SELECT 'view' FROM sqlite_master WHERE type = 'view' AND lower(name) = lower(?)

@@ -216,3 +216,9 @@ sha256({0})
 
 -- name: round_decimal
 round({0}, {1})
+
+-- name: sum_plain
+sum({0})
+
+-- name: whole
+CAST({0} AS BIGINT)

@@ -220,3 +220,9 @@ encode(sha256(convert_to({0}, 'UTF8')), 'hex')
 
 -- name: round_decimal
 round({0}, {1})
+
+-- name: sum_plain
+sum({0})
+
+-- name: whole
+CAST({0} AS bigint)

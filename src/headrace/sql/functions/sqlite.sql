@@ -211,3 +211,9 @@ headrace_sha256({0})
 
 -- name: not_distinct_from
 ({0} IS {1})
+
+-- name: sum_plain
+sum({0})
+
+-- name: whole
+CAST({0} AS INTEGER)

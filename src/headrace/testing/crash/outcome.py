@@ -18,6 +18,7 @@ VOLATILE = frozenset({"fetched_at", "extracted_at", "_page", "page_id", "valid_f
 """Columns that hold a run's own times, and ids made of them: left out of the comparison."""
 OPEN_OR_CLOSED = frozenset({"valid_to", "removed_at"})
 """Times of which only the presence is compared."""
+_MADE_BY_SQL = 'SELECT DISTINCT "table" FROM headrace_schemas'
 _DERIVED = ("", "_seen", "_current", "_removed", "_rejected")
 
 
@@ -98,7 +99,7 @@ def _differing(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> int:
 def outcome(crawl: Crawl) -> Outcome:
     """Read what ``crawl`` left in its destination."""
     with from_url(crawl.destination).open(read_only=True) as session:
-        names = _column(session, 'SELECT "table" FROM headrace_tables')
+        names = {*_column(session, 'SELECT "table" FROM headrace_tables'), *_column(session, _MADE_BY_SQL)}
         tables = {
             f"{name}{suffix}": _rows(session, f"{name}{suffix}")
             for name in names

@@ -1,0 +1,285 @@
+"""SQL steps of whole pipelines: the same rows everywhere, once, whatever happens to the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.core.errors import CommitFailed, PipelineFileError, UsageError
+from headrace.pipeline.load import parse
+from headrace.testing.api import Api, Handler
+from headrace.testing.crash import At, Crawl, attempt
+
+SEED = Path(__file__).parents[1] / "pipeline" / "seed" / "full_pipeline.yml"
+ORDERS: list[dict[str, Any]] = [
+    {"id": 1, "customer": "ann", "amount": 10.5, "at": "2026-01-02T03:04:05Z"},
+    {"id": 2, "customer": "bob", "amount": 20.0, "at": "2026-01-03T00:00:00Z"},
+    {"id": 3, "customer": "ann", "amount": 0.25, "at": "2026-02-01T12:00:00Z"},
+]
+TOTALS = "SELECT customer, SUM(amount) AS total, COUNT(*) AS n FROM orders GROUP BY customer"
+
+
+@pytest.fixture
+def api(serve: Callable[[Handler], Api]) -> Api:
+    """The orders, all in one answer."""
+    return serve(lambda path, query: (json.dumps({"data": ORDERS}).encode(), 200, {}))
+
+
+def pipeline(place: Any, api: Api, *steps: Mapping[str, Any], name: str = "made", **top: Any) -> Path:
+    """A file that fetches the orders, and SQL steps (``config`` with the step's name as ``step``)."""
+    crawl = {
+        "url": f"{api.url}/orders",
+        "tables": [
+            {
+                "table": "orders", "key": ["id"],
+                "columns": {
+                    "id": {"path": "id", "type": "int"}, "customer": {"path": "customer", "type": "string"},
+                    "amount": {"path": "amount", "type": "float"}, "at": {"path": "at", "type": "timestamp"},
+                },
+            }
+        ],
+    }  # fmt: skip
+    written = [{"step": "crawl", "processor": "generic.api_extractor", "config": crawl}]
+    for step in steps:
+        config = {"dialect": "bigquery", **step}
+        written.append({"step": config.pop("step", "totals"), "processor": "generic.sql_transformer", "config": config})
+    path: Path = place.folder / f"{name}.yml"
+    path.write_text(json.dumps({"pipeline_id": name, **top, "steps": written}))
+    return path
+
+
+def moment(value: Any) -> datetime:
+    """A time as any destination gives it."""
+    return value.astimezone(UTC) if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+
+def test_the_seed_s_example_gives_the_same_rows_everywhere(anywhere: Any, sandbox: Any) -> None:
+    secrets, rewrite = {"vendor_api": "test-key"}, {"api.vendor.com": sandbox.url}
+    result = anywhere.run(SEED, secrets=secrets, rewrite=rewrite)
+    assert (result.status, result.rows) == ("done", {"vendor_data_raw": 230, "vendor_data_transformed": 230})
+    found = anywhere.rows("SELECT org_slug, id, name, created_at, extracted_at FROM vendor_data_transformed")
+    raw = [json.loads(text) for (text,) in anywhere.rows("SELECT raw_data FROM vendor_data_raw")]
+    wanted = {(str(r["id"]), r["name"], datetime.fromisoformat(r["created_at"])) for r in raw}
+    assert {(id, name, moment(at)) for _, id, name, at, _ in found} == wanted
+    assert {org for org, *_ in found} == {"default"}
+    extracted = {moment(at) for (at,) in anywhere.rows("SELECT extracted_at FROM vendor_data_raw")}
+    assert {moment(at) for *_, at in found} == extracted
+    assert anywhere.columns("vendor_data_transformed") == {
+        "org_slug": "string", "id": "string", "name": "string", "created_at": "timestamp", "extracted_at": "timestamp",
+    }  # fmt: skip
+    if anywhere.url.startswith("sqlite"):
+        assert {text[-1] for *_, text in found} == {"Z"}
+        assert {type(at) for _, _, _, at, _ in found} == {str}
+
+
+def test_the_template_may_be_a_file_beside_the_pipeline(anywhere: Any, api: Api) -> None:
+    (anywhere.folder / "sql").mkdir()
+    (anywhere.folder / "sql" / "totals.sql").write_text(f"-- {{not a variable}}\n{TOTALS};\n")
+    result = anywhere.run(pipeline(anywhere, api, {"sql_file": "sql/totals.sql"}))
+    assert result.rows == {"orders": 3, "totals": 2}
+    assert sorted(anywhere.rows("SELECT customer, total, n FROM totals")) == [("ann", 10.75, 2), ("bob", 20.0, 1)]
+
+
+def test_write_modes(anywhere: Any, api: Api) -> None:
+    file = pipeline(
+        anywhere,
+        api,
+        {"step": "anew", "sql_template": TOTALS},
+        {"step": "log", "sql_template": "SELECT id, '{run_id}' AS run FROM orders", "write": "append"},
+        {
+            "step": "latest", "write": "merge", "key": ["customer"],
+            "sql_template": "SELECT customer, MAX(at) AS at, '{run_id}' AS run FROM orders WHERE id <= CAST('{most}' AS INT64) GROUP BY customer",
+        },
+        {"step": "seen", "sql_template": "SELECT id, amount FROM orders", "write": "view"},
+    )  # fmt: skip
+    anywhere.run(file, run_id="one", params={"most": 3})
+    second = anywhere.run(file, run_id="two", params={"most": 1})
+    assert second.rows == {"orders": 3, "anew": 2, "log": 3, "latest": 1, "seen": 0}
+    assert anywhere.one("SELECT count(*) FROM anew") == 2
+    assert sorted(anywhere.rows("SELECT id, run FROM log")) == [(i, run) for i in (1, 2, 3) for run in ("one", "two")]
+    latest = sorted(
+        (who, moment(at).day, run) for who, at, run in anywhere.rows('SELECT customer, "at", run FROM latest')
+    )
+    assert latest == [("ann", 2, "two"), ("bob", 3, "one")]
+    assert anywhere.one("SELECT sum(amount) FROM seen") == 30.75
+
+
+def test_a_step_reads_what_a_step_made(anywhere: Any, api: Api) -> None:
+    """Types go on, where the database has none of its own."""
+    anywhere.run(
+        pipeline(
+            anywhere,
+            api,
+            {"step": "days", "sql_template": "SELECT id, DATE(at) AS day, at, amount > 1 AS big FROM orders"},
+            {"step": "top", "sql_template": "SELECT id FROM days WHERE at < '2026-01-03 00:00:00' AND big"},
+        )
+    )
+    assert anywhere.columns("days") == {"id": "bigint", "day": "date", "at": "timestamp", "big": "bool"}
+    assert anywhere.rows("SELECT id FROM top") == [(1,)]
+
+
+HOSTILE = ["it's", 'a "b"', "back\\slash", "{brace}", "two\nlines", "'); DROP TABLE orders; --", "é😀", "%s ? $1 :x"]
+
+
+@pytest.mark.parametrize("write", ["overwrite", "view"])
+def test_values_are_values_whatever_is_in_them(anywhere: Any, api: Api, write: str) -> None:
+    columns = ", ".join(f"'{{p{at}}}' AS c{at}, 'x-{{p{at}}}-{{{{y}}}}' AS d{at}" for at, _ in enumerate(HOSTILE))
+    sql = (
+        f"SELECT {columns}, '{{n}}' AS n, '{{flag}}' AS flag, `{{column}}` AS taken FROM `{{table}}` WHERE id = '{{n}}'"
+    )
+    inputs = {
+        **{f"p{at}": {"type": "string"} for at, _ in enumerate(HOSTILE)},
+        "n": {"type": "int"}, "flag": {"type": "bool"}, "column": {"type": "string"}, "table": {"type": "string"},
+    }  # fmt: skip
+    params = {
+        **{f"p{at}": text for at, text in enumerate(HOSTILE)},
+        "n": 2,
+        "flag": True,
+        "column": "customer",
+        "table": "orders",
+    }
+    file = pipeline(anywhere, api, {"step": "values_", "sql_template": sql, "write": write}, inputs=inputs)
+    anywhere.run(file, params=params)
+    (row,) = anywhere.rows("SELECT * FROM values_")
+    wanted = [part for text in HOSTILE for part in (text, f"x-{text}-{{y}}")]
+    assert list(row) == [*wanted, 2, True, "bob"]
+
+
+def test_project_and_dataset_are_the_destination_s(anywhere: Any, api: Api) -> None:
+    sql = "SELECT id, '{project}' AS p, '{dataset}' AS d FROM `{project}.{dataset}.orders`"
+    anywhere.run(pipeline(anywhere, api, {"step": "mine", "sql_template": sql}))
+    if anywhere.url.startswith("sqlite"):
+        assert anywhere.one("SELECT DISTINCT d FROM mine") == "main"
+    else:
+        assert anywhere.rows("SELECT DISTINCT p, d FROM mine") == anywhere.rows(
+            "SELECT current_database(), current_schema()"
+        )
+
+
+def test_what_a_destination_cannot_do_is_refused_before_the_first_request(anywhere: Any, api: Api) -> None:
+    sql = "SELECT id,\n  APPROX_QUANTILES(amount, 2) AS q\nFROM orders GROUP BY id"
+    file = pipeline(anywhere, api, {"sql_template": sql})
+    with pytest.raises(PipelineFileError) as refused:
+        anywhere.run(file)
+    assert "steps.totals.sql_template: line 2 of the SQL: APPROX_QUANTILES (bigquery)" in str(refused.value)
+    assert api.asked == []
+
+
+def test_a_view_that_only_headrace_could_read_is_refused(anywhere: Any, api: Api) -> None:
+    sql = "SELECT id, UPPER(customer) AS who FROM orders"
+    file = pipeline(anywhere, api, {"sql_template": sql, "write": "view"})
+    if not anywhere.url.startswith("sqlite"):
+        anywhere.run(file)
+        assert ("ANN",) in anywhere.rows("SELECT who FROM totals")
+        return
+    with pytest.raises(PipelineFileError, match="nobody else could read the view"):
+        anywhere.run(file)
+    assert api.asked == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("SELECT id,\n  amout FROM orders", "no table of this query has a column 'amout', did you mean 'amount'?"),
+        ("SELECT id FROM\n  order", "unknown table 'order', did you mean 'orders'?"),
+        ("SELECT id,\n  amount amount amount FROM orders", "syntax error (bigquery)"),
+        ("SELECT id,\n  SUM(amount) FROM orders GROUP BY id", "this column of the result has no name"),
+        ("SELECT id,\n  {run_id} AS r FROM orders", "{run_id} can only stand inside quotes"),
+        ("SELECT id FROM orders;\n  DELETE FROM orders", "a SQL step is one SELECT, and this is several statements"),
+        ("\n  INSERT INTO orders SELECT 1", "a SQL step is one SELECT, and this is INSERT"),
+    ],
+)
+def test_errors_name_the_place(place: Any, api: Api, sql: str, message: str) -> None:
+    file = pipeline(place, api, {"sql_file": "it.sql"})
+    (place.folder / "it.sql").write_text(sql)
+    with pytest.raises(PipelineFileError) as refused:
+        place.run(file)
+    line = 1 if "several" in message else 2
+    assert f"steps.totals.sql_file: it.sql:{line}:" in str(refused.value)
+    assert message in str(refused.value)
+    assert api.asked == []
+
+
+def test_errors_that_only_a_run_can_find(anywhere: Any, api: Api) -> None:
+    """A table whose columns come from the answers; one of somebody else; a value that cannot be cast."""
+    for sql, reads, where, message in (
+        ("SELECT id,\n  custmer FROM flat", [], ":2:3", "'custmer', did you mean 'customer'?"),
+        ("SELECT id FROM\n  elsewhere", ["elsewhere"], ":2:3", "the table 'elsewhere' cannot be read"),
+        ("SELECT CAST(customer AS INT64) AS n FROM flat", [], "", "rolled back"),
+    ):
+        file = pipeline(anywhere, api, {"sql_template": sql, "reads": [*reads, "flat"]}, name="late")
+        document = json.loads(file.read_text())
+        document["steps"][0]["config"] |= {
+            "destination": {"table": "flat"},
+            "transform": {"flatten": True},
+            "tables": [],
+        }
+        file.write_text(json.dumps(document))
+        with pytest.raises((UsageError, CommitFailed)) as refused:
+            anywhere.run(file)
+        assert f"step totals{', sql_template' if where else ''}{where}" in refused.value.place
+        assert message in str(refused.value)
+        assert "Traceback" not in str(refused.value)
+
+
+def test_a_failed_step_is_made_good_by_the_next_call(anywhere: Any, api: Api) -> None:
+    file = pipeline(anywhere, api, {"sql_template": "SELECT id, 1 / (id - 2) AS x FROM orders", "write": "append"})
+    with pytest.raises(CommitFailed, match="the table is as it was before this step"):
+        anywhere.run(file, run_id="one")
+    good = pipeline(anywhere, api, {"sql_template": "SELECT id, 1 / (id + 2) AS x FROM orders", "write": "append"})
+    result = anywhere.run(good, run_id="one", adopt=True)
+    assert (result.status, result.rows) == ("done", {"totals": 3})
+    assert len(api.asked) == 1
+
+
+def test_killed_and_resumed_each_step_is_done_once(anywhere: Any, api: Api) -> None:
+    file = pipeline(
+        anywhere,
+        api,
+        {"step": "log", "sql_template": "SELECT id, amount FROM orders", "write": "append"},
+        {
+            "step": "again", "sql_template": "SELECT id + 10 AS id, amount FROM log", "write": "append",
+            "destination_table": "log",
+        },
+        {"step": "totals", "sql_template": TOTALS, "write": "merge", "key": ["customer"]},
+    )  # fmt: skip
+    assert anywhere.run(file, run_id="crash", steps=["crawl"]).status == "done"
+    crawl = Crawl(str(file), anywhere.url, state=anywhere.state)
+    standing = [
+        ("commit.before_commit", 1, None), ("commit.after_commit", 1, [1, 2, 3]),
+        ("commit.after_commit", 1, [1, 2, 3, 11, 12, 13]),
+    ]  # fmt: skip
+    for point, nth, ids in standing:
+        ended = attempt(crawl, At(point, nth))
+        assert ended.killed, ended.log
+        there = anywhere.columns("log")
+        assert (sorted(id for (id,) in anywhere.rows("SELECT id FROM log")) if there else None) == ids, point
+    ended = attempt(crawl)
+    assert ended.exit_code == 0, ended.log
+    assert sorted(anywhere.rows("SELECT id, amount FROM log")) == sorted(
+        (order["id"] + more, order["amount"]) for order in ORDERS for more in (0, 10)
+    )
+    assert sorted(anywhere.rows("SELECT customer, total, n FROM totals")) == [("ann", 10.75, 2), ("bob", 20.0, 1)]
+    assert len(api.asked) == 1
+
+
+def test_sql_needs_its_library(place: Any, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "sqlglot" else real(name, *a))
+    with pytest.raises(PipelineFileError, match=r"SQL steps need sqlglot: pip install 'headrace\[sql\]'"):
+        place.run(pipeline(place, api, {"sql_template": TOTALS}))
+
+
+def test_a_built_in_name_is_not_a_way_to_files(place: Any) -> None:
+    with pytest.raises(PipelineFileError, match="cannot read"):
+        parse(
+            b'[{"step": "a", "processor": "generic.sql_transformer", "config": {"dialect": "duckdb", "sql_file": "../__init__.py"}}]',
+            "vendor.yml",
+        )

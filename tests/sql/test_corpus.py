@@ -1,0 +1,63 @@
+"""Each construct of the corpus gives the same rows on every destination, or is refused by name before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from headrace.core.contracts import Session
+from headrace.core.errors import UsageError
+from headrace.core.tables import Advance, Checkpoint, Group, StreamKey
+from headrace.destinations import from_url
+from headrace.steps.generic._transform import as_transform
+from headrace.steps.generic.sql_transformer import SqlTransformer
+
+from .corpus import COLUMNS, DESTINATIONS, Construct, constructs, fill, in_order, result
+
+
+@pytest.fixture(scope="module", params=DESTINATIONS)
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]:
+    """A database of each kind with the table that the corpus reads."""
+    url = f"{request.param}:///{tmp_path_factory.mktemp('corpus')}/corpus.db"
+    if request.param == "postgresql":
+        import psycopg
+
+        url = request.getfixturevalue("postgres_server")
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute("DROP SCHEMA public CASCADE")
+            admin.execute("CREATE SCHEMA public")
+    destination = from_url(url)
+    fill(destination)
+    with destination.open() as session:
+        yield request.param, (destination, session)
+
+
+def run(session: Session, destination: Any, case: Construct, write: str = "overwrite") -> str:
+    config = SqlTransformer(sql_template=case.sql, dialect=case.dialect, write=write)
+    made = as_transform(
+        config, f"r_{abs(hash((case.name, write)))}", session, destination.capabilities(), {}.__getitem__
+    )
+    key = StreamKey(f"run {case.name} {write}", "step", "#finish")
+    session.commit(Group(key.run_id, advances=[Advance(None, Checkpoint(key, done=True))], transform=made))
+    return made.table
+
+
+@pytest.mark.parametrize("case", constructs(), ids=lambda case: case.name)
+def test_construct(filled: Any, case: Construct) -> None:
+    kind, (destination, session) = filled
+    if kind in case.refused:
+        with pytest.raises(UsageError) as refusal:
+            run(session, destination, case)
+        assert case.refused[kind].casefold() in str(refusal.value).casefold()
+        return
+    assert case.rows is not None
+    assert result(session, run(session, destination, case), case.rows) == in_order(case.rows)
+
+
+def test_there_are_sixty() -> None:
+    found = constructs()
+    assert len(found) >= 60
+    assert {case.dialect for case in found} == {"bigquery", "snowflake", "postgresql"}
+    assert set(COLUMNS) == {"id", "name", "amount", "qty", "active", "day", "at", "payload"}

@@ -1,0 +1,4 @@
+-- construct: DATE_DIFF, TIMESTAMP_DIFF
+-- dialect: bigquery
+-- rows: [[30, 2, 13]]
+SELECT DATE_DIFF(DATE '2024-03-01', day, DAY) AS a, DATE_DIFF(DATE '2024-03-01', day, MONTH) AS b, TIMESTAMP_DIFF(TIMESTAMP '2024-02-01 00:00:00+00', at, HOUR) AS c FROM events WHERE id = 1

@@ -1,0 +1,4 @@
+-- construct: TIMESTAMP_TRUNC, DATE_TRUNC
+-- dialect: bigquery
+-- rows: [["2024-02-29T23:00:00.000000Z", "2024-02-01", "2024-01-01"]]
+SELECT TIMESTAMP_TRUNC(at, HOUR) AS a, DATE_TRUNC(day, MONTH) AS b, DATE_TRUNC(day, QUARTER) AS c FROM events WHERE id = 2

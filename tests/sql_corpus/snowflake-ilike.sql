@@ -1,0 +1,4 @@
+-- construct: ILIKE
+-- dialect: snowflake
+-- rows: [[1]]
+SELECT id FROM events WHERE name ILIKE 'a%'
