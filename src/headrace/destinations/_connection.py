@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from headrace.core import faults
 from headrace.core.errors import DestinationError, HeadraceError
+from headrace.core.sql import fill
 from headrace.core.types import ColumnType
-from headrace.destinations._sql import fill, quote, statements
+from headrace.destinations._sql import quote, statements
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 
-_SECTION = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
-_HOLE = re.compile(r"\{(\w+)\}")
+from headrace.core.sql import sections
 
 
 def quote(name: str) -> str:
@@ -22,21 +19,11 @@ def names(columns: list[str] | tuple[str, ...], alias: str = "") -> str:
     return ", ".join(head + quote(column) for column in columns)
 
 
-def _sections(file: str) -> dict[str, str]:
-    text = (files("headrace.destinations") / "sql" / file).read_text("utf-8")
-    parts = _SECTION.split(text)
-    return {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
-
-
 @cache
 def statements(dialect: str) -> dict[str, str]:
     """The dialect's statements by name."""
-    return _sections("common.sql") | _sections(f"{dialect}.sql")
-
-
-def fill(text: str, identifiers: dict[str, str]) -> str:
-    """Put quoted identifiers (or lists and comparisons made of them) into the holes of a statement."""
-    return _HOLE.sub(lambda match: identifiers[match.group(1)], text)
+    both = (sections("headrace.destinations", f"sql/{name}.sql") for name in ("common", dialect))
+    return {name: text for file in both for name, text in file.items()}
 
 
 def fit(name: str, limit: int | None) -> str:

@@ -70,13 +70,15 @@ class ProgressStore(Protocol):
 
     def create(self, request: Request, *, key: str = "") -> Request:
         """Queue ``request``. An idempotency ``key`` that was used for the organisation before gives the request that
-        it made then. Raises ScopeIsBusy, which names the request, when its scope is queued or running."""
+        it made then, and a ``request_id`` that is there already gives that one: asking twice is safe. Raises
+        ScopeIsBusy, which names the request, when its scope is queued or running."""
         ...
 
     def get(self, request_id: str) -> Request | None: ...
 
     def latest(self, *, org: str | None = None) -> Request | None:
-        """The running one that began last, else the one that ended last."""
+        """The running one that began last, else the queued one that was asked for last, else the one that ended
+        last."""
         ...
 
     def find(
@@ -93,7 +95,8 @@ class ProgressStore(Protocol):
 
     def update(self, request_id: str, owner: str, **changes: Any) -> bool:
         """Set fields of :class:`Request` and ``updated_at``. False, and nothing is set, when ``owner`` does not hold
-        it (any more). ``progress`` never falls. A status of ENDED gives the request up."""
+        it (any more). ``progress`` never falls, nor goes back to ``None``. A status of ENDED gives the request up and
+        sets ``finished_at`` unless told. Raises TypeError for what is no such field."""
         ...
 
     def reopen(self, request_id: str) -> bool:
@@ -108,11 +111,13 @@ class ProgressStore(Protocol):
 
     def claim(self, owner: str, *, lease_seconds: float) -> Request | None:
         """Take the oldest queued request, or a running one whose lease has run out, for ``owner``: exactly one
-        instance gets it. It is ``running`` from now on."""
+        instance gets it. It is ``running`` from now on. One that ``owner`` held itself may come as well, after its lease
+        ran out or the answer to an earlier call was lost on its way."""
         ...
 
     def beat(self, owner: str, request_ids: Sequence[str], *, lease_seconds: float) -> frozenset[str]:
-        """Renew the leases; returns the ids that ``owner`` still holds."""
+        """Renew the leases, also one that ran out while nobody claimed it; returns the ids that ``owner`` still
+        holds."""
         ...
 
     def give_back(self, request_id: str, owner: str) -> None:
@@ -121,7 +126,7 @@ class ProgressStore(Protocol):
 
     def append_events(self, request_id: str, events: Sequence[Mapping[str, Any]]) -> int:
         """Keep events, in order; returns the number of the last (they count from 1 for each request). Only the last
-        MAX_EVENTS stay."""
+        MAX_EVENTS stay. 0, and nothing is kept, for an unknown request."""
         ...
 
     def events(self, request_id: str, *, after: int = 0, limit: int = 500) -> list[tuple[int, dict[str, Any]]]: ...
