@@ -118,3 +118,36 @@ def test_a_description_is_read_from_where_it_is_served(
     said = invoke("preview", "mine.yml")
     assert said.code == 0, said.err
     assert "things: 1 rows" in said.out
+
+
+def test_what_a_browser_saw_is_drafted_and_previewed(invoke: Callable[..., Any], sandbox: Sandbox, home: Path) -> None:
+    def entry(path: str, method: str, rows: list[dict[str, Any]], body: str | None = None) -> dict[str, Any]:
+        headers = [{"name": "Authorization", "value": f"Bearer {KEY}"}, {"name": "Cookie", "value": f"sid={KEY}"}]
+        posted = {"postData": {"text": body}} if body is not None else {}
+        content = {"mimeType": "application/json", "text": json.dumps({"results": rows})}
+        request = {"method": method, "url": f"{sandbox.url}{path}", "headers": headers, **posted}
+        return {"request": request, "response": {"status": 200, "headers": [], "content": content}}
+
+    seen = [
+        entry("/styles/page-1?per_page=2&page=1", "GET", [{"id": 1}, {"id": 2}]),
+        entry("/styles/page-1?per_page=2&page=2", "GET", [{"id": 3}, {"id": 4}]),
+        entry("/styles/post-body", "POST", [{"id": 1}], "{}"),
+    ]
+    (home / "seen.har").write_text(json.dumps({"log": {"entries": seen}}))
+    before = sandbox.stats()["requests"]
+    said = invoke("new", "mine.yml", "--from", "seen.har")
+    assert said.code == 2
+    assert "2 endpoints of this file list records" in said.err
+    assert not (home / "mine.yml").exists()
+    said = invoke("new", "posted.yml", "--from", "seen.har", "--endpoint", "/styles/post-body")
+    assert said.code == 0
+    assert "was not sent" in said.out
+    assert sandbox.stats()["requests"] == before
+    said = invoke("new", "mine.yml", "--from", "seen.har", "--endpoint", "/styles/page-1")
+    assert said.code == 0, said.err
+    assert "NEXT  goes on" in said.out
+    text = (home / "mine.yml").read_text()
+    assert "pagination: {type: page, param: page}" in text
+    assert "auth: {type: bearer, provider: MY_API}" in text
+    assert KEY not in text + said.out + said.err
+    assert invoke("check", "mine.yml").code == 0

@@ -24,9 +24,11 @@ _ROWS, _LINES = 3, 8
 @click.option(
     "--from", "source", metavar="SOURCE",
     help="Start from a built-in pipeline (hubspot), or draft one from a URL, a curl command (in quotes, @file, or - for "
-    "stdin), or an OpenAPI document (file or URL).",
+    "stdin), an OpenAPI document (file or URL), or a HAR file.",
 )  # fmt: skip
-@click.option("--endpoint", metavar="PATH", help="Which list of an OpenAPI document; without it, all are listed.")
+@click.option(
+    "--endpoint", metavar="PATH", help="Which list of an OpenAPI document or a HAR file; without it, all are listed."
+)
 @click.option("--safe", is_flag=True, help="A POST in SOURCE only reads: it may be sent to find the paging out.")
 def command(file: Path, source: str | None, endpoint: str | None, safe: bool) -> int:
     """Write a commented pipeline to FILE (default: pipeline.yml), to start from. Overwrites nothing.
@@ -34,16 +36,20 @@ def command(file: Path, source: str | None, endpoint: str | None, safe: bool) ->
     From a URL or a curl command, a few requests find the records, their key and the paging; what was guessed says so
     in a comment, keys and tokens stay out of the file, and a preview of it is shown.
     """
+    from headrace.discover.har import is_har
+
     if file.exists():
         raise _there(file)
     if endpoint is not None and source is None:
-        raise UsageError("--endpoint needs --from", hint="name the OpenAPI document: --from FILE or URL")
+        raise UsageError("--endpoint needs --from", hint="name the OpenAPI document or the HAR file: --from FILE")
+    if source is not None and is_har(source):
+        return _from_har(file, Path(source), endpoint, safe)
     described = _described(source) if source is not None else None
     if described is not None:
         return _from_description(file, described, endpoint)
     raw = _raw(source) if source is not None else None
     if raw is not None and endpoint is not None:
-        raise UsageError("--endpoint is for an OpenAPI document", hint="leave it out")
+        raise UsageError("--endpoint is for an OpenAPI document or a HAR file", hint="leave it out")
     if raw is not None:
         return _drafted(file, raw, safe)
     from headrace.pipeline.template import template
@@ -147,7 +153,19 @@ def _drafted(file: Path, raw: Raw, safe: bool) -> int:
     from headrace.discover.endpoint import draft
 
     asked = part(raw, safe=safe)
-    text = draft(asked, "a request")
+    return _shown(file, draft(asked, "a request"), asked)
+
+
+def _from_har(file: Path, har: Path, endpoint: str | None, safe: bool) -> int:
+    from headrace.discover.endpoint import draft_of, may_be_sent
+    from headrace.discover.har import choose, read_har
+
+    text, asked = draft_of(choose(read_har(har), endpoint), har.name, safe=safe)
+    return _shown(file, text, asked, ask=may_be_sent(asked))
+
+
+def _shown(file: Path, text: str, asked: Asked, *, ask: bool = True) -> int:
+    """Write a draft, and say what it needs; ``ask``: show its preview."""
     name = _pipeline_id(file)
     if name is not None:
         text = re.sub(r"(?m)^pipeline_id: .*$", f"pipeline_id: {name}", text, count=1)
@@ -159,6 +177,10 @@ def _drafted(file: Path, raw: Raw, safe: bool) -> int:
         click.echo(f"  The key is not in it: set {asked.provider}_API_KEY, or `headrace credentials set`.")
     for variable in asked.environ:
         click.echo(f"  Set {variable}: its value has the look of a secret, and is not in the file.")
+    if not ask:
+        click.echo("  It is a POST, and was not sent. If it only reads, see what comes:")
+        click.echo(f"  headrace preview {file}")
+        return 0
     click.echo("")
     code = _preview(file, asked)
     click.echo("")

@@ -20,6 +20,7 @@ _OWN_HEADERS = frozenset({
     "host", "connection", "content-length", "accept-encoding", "user-agent", "referer", "origin", "cookie", "priority",
     "cache-control", "pragma", "te", "upgrade-insecure-requests", "dnt", "if-none-match", "if-modified-since", "range",
 })  # fmt: skip
+_SESSION = re.compile(r"sess|sid$|^sid|auth|token|jwt|login|remember|user", re.IGNORECASE)
 _PLAIN_HEADERS = frozenset({"accept", "accept-language", "content-type", "prefer"})
 
 
@@ -65,9 +66,9 @@ def provider_of(host: str) -> str:
     return word if re.match(r"[A-Z]", word) else f"API_{word}"
 
 
-def part(raw: Raw, *, safe: bool = False) -> Asked:
+def part(raw: Raw, *, safe: bool = False, cookies: bool = False) -> Asked:
     """Take the secrets of ``raw`` apart: the first becomes ``auth``, others ``{env.NAME}``. ``safe``: a POST only
-    reads. Raises InputError for what is no http address."""
+    reads. ``cookies``: where nothing else authenticates, the cookie of a session does. Raises InputError for what is no http address."""
     url = raw.url if re.match(r"https?://", raw.url, re.IGNORECASE) else f"https://{raw.url}"
     try:
         parts = urlsplit(url)
@@ -84,6 +85,8 @@ def part(raw: Raw, *, safe: bool = False) -> Asked:
         maker.authenticate({"type": "basic"}, user)
     headers = maker.headers(raw.headers)
     params = maker.params(parse_qsl(parts.query, keep_blank_values=True))
+    if cookies:
+        maker.cookie(raw.headers)
     path = "/".join(maker.hidden(piece, "PATH") if looks_secret(unquote(piece)) else escaped(piece)
                     for piece in (parts.path or "/").split("/"))  # fmt: skip
     config: dict[str, Any] = {"url": path}
@@ -152,6 +155,15 @@ class _Maker:
             else:
                 kept[name] = escaped(value)
         return kept
+
+    def cookie(self, given: Pairs) -> None:
+        """A session's cookie as a header, if nothing else authenticates."""
+        value = next((value for name, value in given if name.lower() == "cookie"), "")
+        named = [pair.partition("=")[0].strip() for pair in value.split(";")]
+        if self.auth is None and any(_SESSION.search(name) for name in named):
+            self.authenticate({"type": "header", "header_name": "Cookie"}, value)
+            self.notes[:] = [note for note in self.notes if not note.startswith("cookies ")]
+            self.notes.append("the cookie of a browser's session authenticates: it ends, an API key lasts longer")
 
     def _authorization(self, value: str) -> None:
         scheme, _, rest = value.partition(" ")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from headrace.core.errors import HeadraceError, InputError
-from headrace.discover.asked import Asked
+from headrace.discover.asked import Asked, part
 from headrace.discover.draft import Draft, name_of, text_of
+from headrace.discover.har import Listing
 from headrace.discover.paging import Finder, Paging
 from headrace.discover.probe import Page, Probe
+from headrace.discover.recorded import Recorded, compare
 from headrace.discover.records import Found, columns, key_of, records_of, types
 from headrace.secrets.scrub import scrub
 from headrace.sources.paginate.none import SinglePage
@@ -25,13 +28,28 @@ def draft(asked: Asked, source: str, *, name: str | None = None, rewrite: Mappin
     Costs at most :data:`~headrace.discover.probe.MOST` requests. A POST that is not known to only read is refused.
     Raises UsageError, SourceError.
     """
-    config = asked.config
-    if config.get("method") == "POST" and not config.get("safe") and not _only_queries(config):
+    if not may_be_sent(asked):
         raise InputError(
             "the request is a POST, and may change something: it is not sent to find out",
             hint="if it only reads (a search, a query), say so: --safe",
         )
-    return asyncio.run(_draft(asked, source, name, rewrite))
+    return asyncio.run(_draft(Probe(asked, rewrite), source, name, Finder.find))
+
+
+def draft_of(listing: Listing, source: str, *, safe: bool = False) -> tuple[str, Asked]:
+    """The same from requests that were made already, and their request. Asks for nothing."""
+    told = compare(listing.calls)
+    asked = part(told.raw, safe=safe, cookies=True)
+    asked = replace(asked, notes=(*asked.notes, *told.notes))
+    name = name_of(listing.operation) if listing.operation else None
+    text = _draft(Recorded(asked, told), source, name, lambda finder: finder.compared(told.config, told.why))
+    return asyncio.run(text), asked
+
+
+def may_be_sent(asked: Asked) -> bool:
+    """Whether a request only reads: anything but a POST that nobody said so of."""
+    config = asked.config
+    return config.get("method") != "POST" or bool(config.get("safe")) or _only_queries(config)
 
 
 def _only_queries(config: Mapping[str, Any]) -> bool:
@@ -39,15 +57,15 @@ def _only_queries(config: Mapping[str, Any]) -> bool:
     return "mutation" not in text.split("{")[0] and "subscription" not in text.split("{")[0]
 
 
-async def _draft(asked: Asked, source: str, name: str | None, rewrite: Mapping[str, str] | None) -> str:
-    probe = Probe(asked, rewrite)
+async def _draft(probe: Probe, source: str, name: str | None, find: Callable[[Finder], Awaitable[Paging]]) -> str:
+    asked = probe.asked
     try:
         start = next((hint for hint in asked.hints if hint[2] == "*"), None)
         request = probe.base.with_params([(start[1], "*")]) if start is not None else probe.base
         seen = await probe.ask(request)
         found = records_of(seen.document, f"{asked.config.get('method', 'GET')} {asked.url}")
         first = probe.page(seen, found[0].path, SinglePage(type="none"))
-        paging = await Finder(probe, found[0].path, first).find()
+        paging = await find(Finder(probe, found[0].path, first))
         return probe.masker.mask_text(_written(asked, source, name, found, first, paging))
     except HeadraceError as error:
         scrub(error, probe.masker.mask_text)

@@ -40,7 +40,9 @@ class Paging:
 
 
 @dataclass(frozen=True)
-class _Value:
+class Value:
+    """A value of an answer, outside its records."""
+
     path: tuple[str, ...]
     value: Any
 
@@ -53,7 +55,7 @@ class _Value:
         return path_text(self.path)
 
 
-def _around(node: Any, records: str, at: tuple[str, ...] = ()) -> Iterator[_Value]:
+def around(node: Any, records: str, at: tuple[str, ...] = ()) -> Iterator[Value]:
     """The values of an answer outside its records."""
     if at and (path_text(at) == records or f"{path_text(at)}.*" in (records, records.removesuffix(".node"))):
         return
@@ -63,8 +65,8 @@ def _around(node: Any, records: str, at: tuple[str, ...] = ()) -> Iterator[_Valu
     for name, value in members:
         here = (*at, str(name))
         if path_text(here) != records:
-            yield _Value(here, value)
-            yield from _around(value, records, here)
+            yield Value(here, value)
+            yield from around(value, records, here)
 
 
 class Finder:
@@ -72,8 +74,32 @@ class Finder:
 
     def __init__(self, probe: Probe, path: str, first: Page) -> None:
         self._probe, self._path, self._first = probe, path, first
-        self._values = [v for v in _around(first.seen.document, path) if any(not part.isdigit() for part in v.path)]
+        self._values = [v for v in around(first.seen.document, path) if any(not part.isdigit() for part in v.path)]
         self._hints = probe.asked.hints
+
+    async def compared(self, config: dict[str, Any] | None, why: str) -> Paging:
+        """The same from requests that were made already, where nothing can be tried: ``config`` and ``why`` are
+        what tells them apart, if something does."""
+        for link in [found for found in self._told() if found[0]["type"] == "link"]:
+            if (paging := await self._try(*link)) is not None:
+                return paging
+        if config is not None:
+            flag = self._flag()
+            if flag is not None and flag.value is True and config["type"] == "cursor":
+                config = {**config, "more_path": flag.text}
+            paging = await self._with_end(await self._try(config, why) or Paging(config, False, why))
+            if config["type"] == "cursor" or set(paging.config) - set(config):
+                return paging
+            return replace(
+                paging,
+                doubts=(*paging.doubts, "nothing here says where the end is: if it is answered 404, add end_on: [404]"),
+            )
+        if (paging := await self.find()).sure:
+            return paging
+        first = next((found for found in self._told() if found[0]["type"] == "link"), None)
+        offered = [name for where, name, _ in self._hints if where == "query"]
+        guess, said = first or named(self._first.seen.document, self._path, offered)
+        return await self._with_end(Paging(guess, False, f"only one page of it was there, and {said}"))
 
     async def find(self) -> Paging:
         """The best that could be told with the requests there are."""
@@ -130,7 +156,7 @@ class Finder:
                         f"{flag.text} says that there is more, and no cursor stands beside it",
                     )
 
-    def _cursors(self, flag: _Value | None) -> Iterator[tuple[dict[str, Any], str]]:
+    def _cursors(self, flag: Value | None) -> Iterator[tuple[dict[str, Any], str]]:
         found = [v for v in self._values if _is_cursor(v)]
         found.sort(key=lambda v: not re.search(r"next|cursor", v.name, re.IGNORECASE))
         told = {"more_path": flag.text} if flag is not None else {}
@@ -166,7 +192,7 @@ class Finder:
             ]
         return [*given, *({"param": guess} for guess in guesses)]
 
-    def _flag(self) -> _Value | None:
+    def _flag(self) -> Value | None:
         return next((v for v in self._values if isinstance(v.value, bool) and _FLAG.fullmatch(v.name)), None)
 
     def _place_hints(self) -> list[str]:
@@ -295,8 +321,8 @@ class Finder:
 
 def named(document: Any, path: str, offered: list[str]) -> tuple[dict[str, Any], str]:
     """The paging that the names of an answer and of the parameters that an operation offers make likely, and why."""
-    values = [v for v in _around(document, path) if isinstance(v.value, str | int) and not isinstance(v.value, bool)]
-    flag = next((v for v in _around(document, path) if v.value is True and _FLAG.fullmatch(v.name)), None)
+    values = [v for v in around(document, path) if isinstance(v.value, str | int) and not isinstance(v.value, bool)]
+    flag = next((v for v in around(document, path) if v.value is True and _FLAG.fullmatch(v.name)), None)
     told = {"more_path": flag.text} if flag is not None else {}
     for one in values:
         if not _CURSOR.fullmatch(one.name) or _BACK.fullmatch(one.name):
@@ -332,7 +358,7 @@ def named(document: Any, path: str, offered: list[str]) -> tuple[dict[str, Any],
     return {"type": "none"}, "neither the parameters nor the answer speak of pages"
 
 
-def _is_cursor(one: _Value) -> bool:
+def _is_cursor(one: Value) -> bool:
     value = one.value
     if _BACK.fullmatch(one.name) or not _CURSOR.fullmatch(one.name):
         return False

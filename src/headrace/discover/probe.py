@@ -67,6 +67,18 @@ class Page:
         return len(ours & theirs) / max(1, min(len(ours), len(theirs)))
 
 
+def read(response: Response) -> Seen:
+    """``response`` by its content type. Raises DecodeError."""
+    decoder = by_content_type(response)
+    text = decoder.open(response, _NOWHERE, ()).records if response.status // 100 == 2 else b"[]"
+    document = json.loads(text)
+    if getattr(decoder, "type", "") in ("json", "xml") and not response.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(
+        b"["
+    ):
+        document = document[0] if document else {}
+    return Seen(response, document, decoder)
+
+
 class Probe:
     """Asks for what ``asked`` describes; counts its requests. Raises :class:`Spent` past :data:`MOST`."""
 
@@ -111,15 +123,7 @@ class Probe:
         return await self._client.fetch(request, accept=accept)
 
     async def ask(self, request: Request, *, accept: frozenset[int] = frozenset()) -> Seen:
-        response = await self.fetch(request, accept=accept)
-        decoder = by_content_type(response)
-        text = decoder.open(response, _NOWHERE, ()).records if response.status // 100 == 2 else b"[]"
-        document = json.loads(text)
-        if getattr(decoder, "type", "") in ("json", "xml") and not response.body.lstrip(
-            b"\xef\xbb\xbf \t\r\n"
-        ).startswith(b"["):
-            document = document[0] if document else {}
-        return Seen(response, document, decoder)
+        return read(await self.fetch(request, accept=accept))
 
     def page(self, seen: Seen, data_path: str, paginator: Paginator, number: int = 1, before: int = 0) -> Page:
         """``seen`` as ``paginator`` gets it. Raises AnswerError where the path leads nowhere."""
