@@ -84,6 +84,7 @@ class Stream:
         self._first = Checkpoint(key, cursor_next=plan.paginator.start())
         self._from = start
         self._base = plan.request(lookup)
+        self._streams = plan.slices.concurrency if plan.slices is not None else 1
         self._wants: tuple[Path, ...] = (
             *plan.paginator.wants(),
             *(p for p in (plan.error_path, plan.ok_path) if p is not None),
@@ -108,13 +109,8 @@ class Stream:
         try:
             while True:
                 number = at.page_number + 1
-                if number > self._plan.max_pages:
-                    self.ended = "capped"
-                    return
-                if self._ctx.page_limit is not None and fetched_here >= self._ctx.page_limit:
-                    self.ended = "paused"
-                    return
-                if self._ctx.stop.is_set():
+                if (halt := self._halt(number, fetched_here)) is not None:
+                    self.ended = halt
                     return
                 if not window or window[0][0] != at.cursor_next:
                     # A server that caps its pages makes every guess wrong: asking ahead would only cost requests.
@@ -130,6 +126,8 @@ class Stream:
                 at = page.at
                 fetched_here += 1
                 self._typical = len(page.records) + (len(page.response.body) if page.response else 0) + 512
+                if not window and not at.done and self._early and self._halt(number + 1, fetched_here) is None:
+                    self._open(window, at.cursor_next, number + 1)  # under way while this page is handed on
                 yield page
                 if at.done:
                     self.ended = "done"
@@ -138,6 +136,19 @@ class Stream:
             self.ended = "budget"
         finally:
             await _cancel(window)
+
+    def _halt(self, number: int, fetched_here: int) -> Ended | None:
+        """Why page ``number`` is not asked for."""
+        if number > self._plan.max_pages:
+            return "capped"
+        if self._ctx.page_limit is not None and fetched_here >= self._ctx.page_limit:
+            return "paused"
+        return "stopped" if self._ctx.stop.is_set() else None
+
+    @property
+    def _early(self) -> bool:
+        """Pages are short enough that each stream may hold one more than has room on the way to the writer."""
+        return 2 * self._streams * self._typical <= self._plan.bytes_on_the_way
 
     def _open(self, window: deque[Any], cursor: Cursor, number: int) -> None:
         request = self._plan.paginator.apply(self._base, cursor)
@@ -151,8 +162,7 @@ class Stream:
         """Ask ahead for pages whose position needs no answer, as far as every limit allows. What comes early
         waits here: about as many bytes, over all streams, as may be on the way to the writer."""
         room = min(self._plan.rate_limit.concurrency, self._plan.max_pages - number + 1)
-        streams = self._plan.slices.concurrency if self._plan.slices is not None else 1
-        room = min(room, max(1, self._plan.bytes_on_the_way // (self._typical * streams)))
+        room = min(room, max(1, self._plan.bytes_on_the_way // (self._typical * self._streams)))
         if self._ctx.page_limit is not None:
             room = min(room, self._ctx.page_limit - fetched_here)
         while self._guesses and len(window) < room:
