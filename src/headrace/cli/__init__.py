@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 
@@ -10,6 +11,7 @@ def main() -> None:
     # Arrow's own pool keeps what it once held: with the system's a crawl peaks some 40 MB lower. It is chosen when
     # pyarrow is imported, and for a whole process: in a library it is not ours to choose.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    gc.set_threshold(50_000, 20, 100)  # models and the records of a page are many objects at once, and hardly any cycle
     try:
         from headrace.cli.main import start
 

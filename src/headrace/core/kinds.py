@@ -20,7 +20,7 @@ from pydantic_core import CoreSchema, core_schema
 class Kind(BaseModel):
     """A frozen model that YAML picks by its ``type`` key; the configuration is the object."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True)
 
 
 def type_names(kind: type[Kind]) -> tuple[str, ...]:
@@ -37,6 +37,18 @@ def _descendants(base: type[Kind]) -> list[type[Kind]]:
 
 
 @cache
+def _plugins() -> Any:  # its type differs between versions of Python
+    """Every entry point there is: finding them means to open a file of each installed package."""
+    return entry_points()
+
+
+def load_plugins(group: str) -> None:
+    """Import what other packages add to ``group``."""
+    for entry in _plugins().select(group=group):
+        entry.load()
+
+
+@cache
 def menu(package: str, base: type[Kind]) -> dict[str, type[Kind]]:
     """Every implementation of ``base`` by the names YAML gives it; imports the package's modules. In the order of
     the modules, whichever was imported first."""
@@ -46,8 +58,7 @@ def menu(package: str, base: type[Kind]) -> dict[str, type[Kind]]:
         if not module.name.rsplit(".", 1)[-1].startswith("_"):
             importlib.import_module(module.name)
             place[module.name] = len(place)
-    for entry in entry_points(group=package):
-        entry.load()
+    load_plugins(package)
     kinds = sorted(_descendants(base), key=lambda kind: place.get(kind.__module__, len(place)))
     return {name: kind for kind in kinds for name in type_names(kind)}
 

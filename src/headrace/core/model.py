@@ -13,7 +13,7 @@ from headrace.core.paths import PathSyntaxError, parse
 class Model(BaseModel):
     """Frozen, and refuses unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, populate_by_name=True)
 
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"')

@@ -41,10 +41,7 @@ def entry_models() -> dict[str, type[PipelineStep]]:
         name: create_model(
             kind.__name__ + "Entry",
             __base__=PipelineStep,
-            processor=(
-                cast("Any", Literal[name]),
-                Field(description=PipelineStep.model_fields["processor"].description),
-            ),
+            processor=(cast("Any", Literal[name]), ...),
             config=(kind, ...),
         )
         for name, kind in processors().items()

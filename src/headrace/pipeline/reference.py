@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from headrace.core.kinds import OneOf, menu
+from headrace.pipeline.described import descriptions
 from headrace.pipeline.inputs import Input
 from headrace.pipeline.model import AnyStep, Pipeline, PipelineStep
 from headrace.steps.base import processors
@@ -45,8 +46,9 @@ def markdown() -> str:
 
 
 def _section(title: str, model: type[BaseModel], *, leave_out: Collection[str] = ()) -> str:
+    texts = descriptions(model)
     rows = [
-        f"| `{info.alias or name}` | {_cell(_type(_annotation(info)))} | {_default(info)} | {_cell(_prose(info.description))} |"
+        f"| `{info.alias or name}` | {_cell(_type(_annotation(info)))} | {_default(info)} | {_cell(_prose(texts.get(name)))} |"
         for name, info in model.model_fields.items()
         if name not in leave_out
     ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from headrace.pipeline.described import WithDescriptions
 from headrace.pipeline.model import Pipeline
 from headrace.steps.source import Source
 
@@ -13,7 +14,9 @@ from headrace.steps.source import Source
 def json_schema() -> dict[str, Any]:
     """The schema of everything that this installation can load: a mapping, or a bare list of steps."""
     references, whole = models_json_schema(
-        [(Pipeline, "validation"), (Source, "validation")], ref_template="#/$defs/{model}"
+        [(Pipeline, "validation"), (Source, "validation")],
+        ref_template="#/$defs/{model}",
+        schema_generator=WithDescriptions,
     )
     definitions: dict[str, Any] = whole["$defs"]
     pipeline = definitions["Pipeline"]

@@ -6,9 +6,9 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, ClassVar
 
+from headrace.core.kinds import load_plugins
 from headrace.core.model import Model
 from headrace.core.templates import names
 
@@ -61,6 +61,5 @@ def processors() -> dict[str, type[Step]]:
     for module in pkgutil.walk_packages(folder.__path__, "headrace.steps."):
         if not module.name.rsplit(".", 1)[-1].startswith("_"):
             importlib.import_module(module.name)
-    for entry in entry_points(group="headrace.steps"):
-        entry.load()
+    load_plugins("headrace.steps")
     return {step.processor: step for step in _descendants(Step) if step.processor}
