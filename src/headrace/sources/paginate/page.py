@@ -23,6 +23,9 @@ class NumberedPages(Paged):
     param: str = "page"
     first: int = Field(1, ge=0, alias="start")
     """Number of the first page."""
+    stop_on_empty: bool = True
+    """A page without records is the last. ``false`` where pages may be empty in the middle (numbers of which some were
+    never given out); then the end is said otherwise, such as ``end_on: [404]``."""
     pages_path: PathText | None = None
     """Where the answer says how many pages there are."""
     pages_header: str | None = None
@@ -45,13 +48,16 @@ class NumberedPages(Paged):
             return number if more else None
         if pages := self._pages(answer):
             return number if number - self.first < pages else None
-        return None if not answer.count or self._all_seen(answer) else number
+        return None if self._empty(answer) or self._all_seen(answer) else number
 
     def ahead(self, at: Cursor) -> Cursor:
         return int(at) + 1
 
     def doubt(self, answer: Answer, at: Cursor) -> tuple[str, str] | None:
         return self._cut_short(answer)
+
+    def _empty(self, answer: Answer) -> bool:
+        return self.stop_on_empty and not answer.count
 
     def _pages(self, answer: Answer) -> int | None:
         if self.pages_header is not None:
