@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from headrace.testing.valkey import Valkey
 
 pytest.register_assert_rewrite("headrace.testing")
 
@@ -47,3 +51,22 @@ def postgres_url(postgres_server: str) -> str:
             admin.execute(f"DROP SCHEMA {schema} CASCADE".encode())
         admin.execute("CREATE SCHEMA public")
     return postgres_server
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[Valkey]:
+    """A Valkey server of this process's own, which keeps nothing when it stops."""
+    from headrace.testing.valkey import valkey_server as start
+
+    with start() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(valkey_server: Valkey) -> str:
+    """An empty Redis for one test."""
+    import redis
+
+    with redis.Redis.from_url(valkey_server.url) as client:
+        client.flushall()
+    return valkey_server.url

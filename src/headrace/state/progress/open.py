@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from headrace.core.clock import Clock
 from headrace.core.errors import UsageError
@@ -24,8 +23,16 @@ def open_progress(url: str | None = None, folder: Path | None = None, *, clock: 
         from headrace.state.progress.sqlite import SqliteProgress
 
         return SqliteProgress((folder or state_folder()) / FILE, clock=clock)
-    scheme = urlsplit(url).scheme
+    scheme, _, rest = url.partition("://")
+    if rest and scheme in ("redis", "rediss", "valkey", "valkeys"):
+        from headrace.state.progress.redis import RedisProgress
+
+        return RedisProgress(url)
+    if rest and scheme in ("postgresql", "postgres"):
+        from headrace.state.progress.postgresql import PostgresProgress
+
+        return PostgresProgress(url)
     raise UsageError(
-        f"the service cannot keep its progress at a URL that begins with {scheme or url[:20]!r}",
+        f"the service cannot keep its progress at a URL that begins with {(scheme if rest else '')!r}",
         hint=f"it can be {', '.join(f'{name}://' for name in SCHEMES)}; without one it is a file of the state folder",
     )

@@ -15,6 +15,7 @@ COLUMNS = tuple(field.name for field in fields(Request))
 JSON = frozenset({"inputs", "options", "detail"})
 NUMBERS = frozenset({"rows", "pages", "requests", "created_at", "started_at", "updated_at", "finished_at"})
 _FIXED = frozenset({"request_id", "org", "scope", "owner", "created_at"})
+_GREATEST = 2**63 - 1
 _UNKEPT = re.compile("[\0\ud800-\udfff]")
 
 
@@ -73,3 +74,10 @@ def busy(request_id: str) -> ScopeIsBusy:
 
 def microseconds(seconds: float) -> int:
     return round(seconds * 1_000_000)
+
+
+def bound(value: Any) -> Any:
+    """A parameter of an SQL statement that may come from outside: a text that can be sent, a number that fits."""
+    if isinstance(value, str):
+        return clean(value)
+    return max(-_GREATEST, min(value, _GREATEST)) if isinstance(value, int) else value

@@ -51,9 +51,9 @@ class SqliteProgress:
             given = dict(zip(rows.COLUMNS, rows.values(request), strict=True))
             given |= {"created_at": request.created_at or now, "updated_at": request.updated_at or now}
             holes = ", ".join("?" * len(given))
-            connection.execute(f"INSERT INTO requests ({_COLUMNS}) VALUES ({holes})", list(given.values()))
+            _execute(connection, f"INSERT INTO requests ({_COLUMNS}) VALUES ({holes})", list(given.values()))
             if key:
-                connection.execute("INSERT INTO keys VALUES (?, ?, ?)", (request.org, key, request.request_id))
+                _execute(connection, "INSERT INTO keys VALUES (?, ?, ?)", (request.org, key, request.request_id))
             created = _one(connection, "request_id = ?", request.request_id)
             assert created is not None
             return created
@@ -65,7 +65,7 @@ class SqliteProgress:
 
     def latest(self, *, org: str | None = None) -> Request | None:
         sql = fill(_SQL["latest"], {"columns": _COLUMNS, "ended": "TRUE" if org is None else "org = :org"})
-        found = self._read(lambda connection: connection.execute(sql, {"org": org}).fetchall())
+        found = self._read(lambda connection: _execute(connection, sql, {"org": org}).fetchall())
         return rows.request_of(found[0]) if found else None
 
     def find(
@@ -86,7 +86,7 @@ class SqliteProgress:
         where = " AND ".join(["TRUE", *(text for text, given in wanted.items() if given is not None)])
         sql = f"SELECT {_COLUMNS} FROM requests WHERE {where} ORDER BY created_at DESC, request_id DESC LIMIT ?"
         given = [value for each in wanted.values() if each is not None for value in each]
-        found = self._read(lambda connection: connection.execute(sql, [*given, limit]).fetchall())
+        found = self._read(lambda connection: _execute(connection, sql, [*given, limit]).fetchall())
         return [rows.request_of(row) for row in found]
 
     def update(self, request_id: str, owner: str, **changes: Any) -> bool:
@@ -103,7 +103,7 @@ class SqliteProgress:
             "WHERE request_id = :this_id AND owner = :this_owner AND status = 'running'"
         )
         given |= {"this_id": request_id, "this_owner": owner}
-        return self._write(lambda connection: connection.execute(sql, given).rowcount) == 1
+        return self._write(lambda connection: _execute(connection, sql, given).rowcount) == 1
 
     def reopen(self, request_id: str) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
@@ -111,18 +111,18 @@ class SqliteProgress:
             if there is None or there.status not in ENDED:
                 return False
             _refuse_busy(connection, there.scope)
-            connection.execute(_SQL["reopen"], {"request_id": request_id, "now": self._clock.now()})
+            _execute(connection, _SQL["reopen"], {"request_id": request_id, "now": self._clock.now()})
             return True
 
         return self._write(work)
 
     def ask_cancel(self, request_id: str) -> bool:
         given = {"request_id": request_id, "now": self._clock.now()}
-        return self._write(lambda connection: connection.execute(_SQL["ask_cancel"], given).rowcount) == 1
+        return self._write(lambda connection: _execute(connection, _SQL["ask_cancel"], given).rowcount) == 1
 
     def claim(self, owner: str, *, lease_seconds: float) -> Request | None:
         given = {"owner": owner, "now": self._clock.now(), "lease": rows.microseconds(lease_seconds)}
-        found = self._write(lambda connection: connection.execute(_CLAIM, given).fetchall())
+        found = self._write(lambda connection: _execute(connection, _CLAIM, given).fetchall())
         return rows.request_of(found[0]) if found else None
 
     def beat(self, owner: str, request_ids: Sequence[str], *, lease_seconds: float) -> frozenset[str]:
@@ -132,19 +132,19 @@ class SqliteProgress:
             "lease": rows.microseconds(lease_seconds),
             "ids": json.dumps(list(request_ids)),
         }
-        found = self._write(lambda connection: connection.execute(_SQL["beat"], given).fetchall())
+        found = self._write(lambda connection: _execute(connection, _SQL["beat"], given).fetchall())
         return frozenset(request_id for (request_id,) in found)
 
     def give_back(self, request_id: str, owner: str) -> None:
         given = {"request_id": request_id, "owner": owner, "now": self._clock.now()}
-        self._write(lambda connection: connection.execute(_SQL["give_back"], given).rowcount)
+        self._write(lambda connection: _execute(connection, _SQL["give_back"], given).rowcount)
 
     def append_events(self, request_id: str, events: Sequence[Mapping[str, Any]]) -> int:
         texts = [rows.as_json(event) for event in events]
 
         def work(connection: sqlite3.Connection) -> int:
             counted = {"request_id": request_id, "count": len(texts)}
-            found = connection.execute(_SQL["count_events"], counted).fetchall()
+            found = _execute(connection, _SQL["count_events"], counted).fetchall()
             if not found:
                 return 0
             last: int = found[0][0]
@@ -152,16 +152,15 @@ class SqliteProgress:
             connection.executemany(
                 "INSERT INTO events VALUES (?, ?, ?)", [(request_id, *each) for each in list(numbered)[-MAX_EVENTS:]]
             )
-            connection.execute(
-                "DELETE FROM events WHERE request_id = ? AND number <= ?", (request_id, last - MAX_EVENTS)
-            )
+            old = (request_id, last - MAX_EVENTS)
+            _execute(connection, "DELETE FROM events WHERE request_id = ? AND number <= ?", old)
             return last
 
         return self._write(work)
 
     def events(self, request_id: str, *, after: int = 0, limit: int = 500) -> list[tuple[int, dict[str, Any]]]:
         sql = "SELECT number, event FROM events WHERE request_id = ? AND number > ? ORDER BY number LIMIT ?"
-        found = self._read(lambda connection: connection.execute(sql, (request_id, after, limit)).fetchall())
+        found = self._read(lambda connection: _execute(connection, sql, (request_id, after, limit)).fetchall())
         return [(number, json.loads(text)) for number, text in found]
 
     def put(self, kind: str, name: str, body: Mapping[str, Any], *, expected: int | None = None) -> int | None:
@@ -169,17 +168,17 @@ class SqliteProgress:
 
         def work(connection: sqlite3.Connection) -> int | None:
             sql = "SELECT version FROM documents WHERE kind = ? AND name = ?"
-            there = connection.execute(sql, (kind, name)).fetchone()
+            there = _execute(connection, sql, (kind, name)).fetchone()
             if expected is not None and expected != (there[0] if there else 0):
                 return None
-            version: int = connection.execute(_SQL["put"], given).fetchall()[0][0]
+            version: int = _execute(connection, _SQL["put"], given).fetchall()[0][0]
             return version
 
         return self._write(work)
 
     def document(self, kind: str, name: str) -> Document | None:
         sql = "SELECT kind, name, body, version FROM documents WHERE kind = ? AND name = ?"
-        found = self._read(lambda connection: connection.execute(sql, (kind, name)).fetchall())
+        found = self._read(lambda connection: _execute(connection, sql, (kind, name)).fetchall())
         return _document(found[0]) if found else None
 
     def documents(self, kind: str, *, prefix: str = "") -> list[Document]:
@@ -187,16 +186,16 @@ class SqliteProgress:
             "SELECT kind, name, body, version FROM documents WHERE kind = ?1 AND substr(name, 1, length(?2)) = ?2 "
             "ORDER BY name"
         )
-        found = self._read(lambda connection: connection.execute(sql, (kind, prefix)).fetchall())
+        found = self._read(lambda connection: _execute(connection, sql, (kind, prefix)).fetchall())
         return [_document(row) for row in found]
 
     def delete(self, kind: str, name: str) -> bool:
         sql = "DELETE FROM documents WHERE kind = ? AND name = ?"
-        return self._write(lambda connection: connection.execute(sql, (kind, name)).rowcount) == 1
+        return self._write(lambda connection: _execute(connection, sql, (kind, name)).rowcount) == 1
 
     def forget(self, *, before: int) -> int:
         sql = "DELETE FROM requests WHERE finished_at > 0 AND finished_at < ?"
-        return self._write(lambda connection: connection.execute(sql, (before,)).rowcount)
+        return self._write(lambda connection: _execute(connection, sql, (before,)).rowcount)
 
     def ping(self) -> None:
         self._read(lambda connection: connection.execute("SELECT 1 FROM requests LIMIT 1").fetchall())
@@ -274,8 +273,14 @@ class SqliteProgress:
             self._connection = None
 
 
+def _execute(connection: sqlite3.Connection, sql: str, given: Mapping[str, Any] | Sequence[Any]) -> sqlite3.Cursor:
+    if isinstance(given, Mapping):
+        return connection.execute(sql, {name: rows.bound(value) for name, value in given.items()})
+    return connection.execute(sql, [rows.bound(value) for value in given])
+
+
 def _one(connection: sqlite3.Connection, where: str, *given: Any) -> Request | None:
-    row = connection.execute(f"SELECT {_COLUMNS} FROM requests WHERE {where}", given).fetchone()
+    row = _execute(connection, f"SELECT {_COLUMNS} FROM requests WHERE {where}", given).fetchone()
     return None if row is None else rows.request_of(row)
 
 
