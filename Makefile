@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: setup demo test lint cloud crash simulate fuzz bench profile docs schema clean
+.PHONY: setup demo test lint cloud crash simulate churn claims fuzz bench profile docs schema clean
 
 .venv/.dev: pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "python3 >= 3.11 with venv is needed (Debian: apt install python3-venv)"; exit 1; }
@@ -42,7 +42,7 @@ cloud: .venv/.dev  ## key services and secret managers of the clouds: the real c
 	$(BIN)/python -m pytest -q -m cloud tests
 
 simulate: .venv/.dev  ## seeded simulated crashes; a violation names its seed: python -m headrace.testing.simulate --seed S
-	@$(BIN)/python -m headrace.testing.simulate --seeds $(or $(SEEDS),15000)
+	@$(BIN)/python -m headrace.testing.simulate --seeds $(or $(SEEDS),15000) $(if $(RESULTS),--out $(RESULTS)/simulate.json)
 
 fuzz: .venv/.dev  ## coverage-guided, over pipeline files and every decoder: make fuzz SECONDS=600
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(or $(and $(UV),$(UV) pip install --quiet --python $(BIN)/python),$(BIN)/python -m pip install --quiet) 'atheris>=3'
@@ -52,6 +52,9 @@ churn: .venv/.dev  ## crawls of records that come and go: what counts as removed
 	@$(BIN)/python -m headrace.testing.churn --seeds $(or $(SEEDS),1500) --out docs/results/churn.json
 	@$(BIN)/python -m headrace.testing.churn --first 5000 --seeds 15 --database sqlite --out docs/results/churn-sqlite.json
 	@$(BIN)/python -m headrace.testing.churn --first 5000 --seeds 15 --database duckdb --out docs/results/churn-duckdb.json
+
+claims: .venv/.dev  ## docs/claims.md anew, from what make crash, simulate, churn and bench have left
+	$(BIN)/python docs/_build/claims.py
 
 docs: .venv/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site

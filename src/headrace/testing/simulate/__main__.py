@@ -1,12 +1,16 @@
-"""``python -m headrace.testing.simulate --seeds N [--first S]``, or ``--seed S`` to play one again."""
+"""``python -m headrace.testing.simulate --seeds N [--first S] [--out FILE]``, or ``--seed S`` to play one again."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 from headrace.testing.simulate.run import Outcome, simulate
 
@@ -17,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=1000, help="how many seeds to play")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--seed", type=int, help="play this seed alone, and show everything that happened")
+    parser.add_argument("--out", type=Path, help="keep the figures as JSON in this file")
     given = parser.parse_args(arguments)
     started, worked = time.perf_counter(), time.process_time()
     one = given.seed is not None
@@ -31,16 +36,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             broken += bool(outcome.violations)
             if outcome.violations or one:
                 _show(outcome)
-    figures = {
+    figures: dict[str, Any] = {
         "seeds": played,
         "crashes": crashes,
         "faults": failures,
         "violations": broken,
-        "seconds": f"{time.perf_counter() - started:.1f}",
-        "crashes_per_cpu_second": f"{crashes / (time.process_time() - worked):.0f}",
+        "seconds": round(time.perf_counter() - started, 1),
+        "crashes_per_cpu_second": round(crashes / (time.process_time() - worked)),
     }
     for figure, value in figures.items():
         print(figure, value)  # noqa: T201 - the command's result
+    if given.out is not None:
+        asked = [*(arguments if arguments is not None else sys.argv[1:])]
+        command = " ".join(["python", "-m", "headrace.testing.simulate", *asked])
+        kept = {"command": command, "date": datetime.now(UTC).date().isoformat(), "figures": figures}
+        given.out.write_text(json.dumps(kept, indent=2) + "\n")
     return 1 if broken else 0
 
 
