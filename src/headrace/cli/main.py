@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "schema": "Print the JSON Schema of pipeline files, or a table's history.",
     "purge": "Delete archived answers or removed rows.",
     "vacuum": "Give deleted bytes back to the disk.",
+    "serve": "Serve pipelines over HTTP, with live progress.",
     "sandbox": "Serve stand-ins of APIs, with faults to switch on.",
 }
 """Every command with its line in ``--help``; the module of the same name has ``command``."""

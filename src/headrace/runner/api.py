@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +20,7 @@ from headrace.core.tables import RunRecord
 from headrace.destinations import from_url
 from headrace.pipeline.check import check_draft, is_warning
 from headrace.pipeline.job import Job, choose_steps, lookup_of, make_job
-from headrace.pipeline.load import draft, from_resolved
+from headrace.pipeline.load import Draft, draft, from_resolved
 from headrace.pipeline.secrets import MASK
 from headrace.pipeline.variables import Variables
 from headrace.runner.engine import execute
@@ -32,6 +29,7 @@ from headrace.runner.records import check_organisation
 from headrace.runner.result import RunResult
 from headrace.runner.secrets import RunSecrets
 from headrace.runner.sinks import Fanout
+from headrace.runner.stopping import Stop, stopping
 from headrace.runner.window import Window, windowed
 from headrace.secrets.vault import Vault
 from headrace.state.store import StateStore
@@ -51,6 +49,8 @@ class Settings:
     max_pages: int | None = None
     clock: Clock = field(default_factory=SystemClock)
     accept: bool = False
+    stop: Stop = field(default_factory=Stop)
+    """Ends the run from another thread."""
 
 
 def run(
@@ -115,7 +115,7 @@ class Prepared:
 
 
 def prepare(
-    pipeline: str | Path,
+    pipeline: str | Path | Draft,
     *,
     run_id: str,
     params: Mapping[str, Any] | None = None,
@@ -129,7 +129,7 @@ def prepare(
     window: Window | None = None,
 ) -> Prepared:
     """The job of a run of ``pipeline``, checked against what the destination can do. Raises UsageError."""
-    checked = draft(pipeline)
+    checked = pipeline if isinstance(pipeline, Draft) else draft(pipeline)
     loaded = checked.bind(params=params, env=env, org=org, destination=destination, scope=scope)
     if window is not None:
         loaded, steps = windowed(loaded, window, steps)
@@ -240,7 +240,8 @@ def stored_job(record: RunRecord) -> Job:
 
 
 def drive(job: Job, destination: Destination, store: StateStore, settings: Settings) -> RunResult:
-    """Run ``job`` on an event loop of its own, with Ctrl-C and SIGTERM as a request to stop."""
+    """Run ``job`` on an event loop of its own, on the thread of the caller. ``settings.stop`` asks it to stop, and so do
+    Ctrl-C and SIGTERM where that is the main thread."""
 
     vault = Vault(store.credentials, clock=settings.clock)
     files = (settings.secrets_file,) if settings.secrets_file else ()
@@ -260,7 +261,7 @@ def drive(job: Job, destination: Destination, store: StateStore, settings: Setti
             page_limit=settings.max_pages,
             accept=settings.accept,
         )
-        with _stopping(around.stop, lambda: _tell_stopping(job.run_id, settings.sinks)):
+        with stopping(around.stop, settings.stop, lambda: _tell_stopping(job.run_id, settings.sinks)):
             return await execute(job, around)
 
     try:
@@ -273,29 +274,3 @@ def drive(job: Job, destination: Destination, store: StateStore, settings: Setti
 
 def _tell_stopping(run_id: str, sinks: Sequence[EventSink]) -> None:
     Fanout(sinks).emit(Warned(run_id, "stopping: what is fetched is being committed (once more stops at once)"))
-
-
-@contextmanager
-def _stopping(stop: asyncio.Event, tell: Callable[[], None]) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM asks the run to stop; the second ends it at once (nothing committed is lost)."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
-    if threading.current_thread() is not threading.main_thread() or os.name == "nt":
-        yield
-        return
-
-    def ask() -> None:
-        if stop.is_set():
-            if task is not None:
-                task.cancel()
-            return
-        stop.set()
-        tell()
-
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, ask)
-    try:
-        yield
-    finally:
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(name)

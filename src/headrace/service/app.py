@@ -1,0 +1,60 @@
+"""The ASGI application: everything of one service, put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+
+from headrace._version import __version__
+from headrace.service import problems
+from headrace.service.asking import prepare_request
+from headrace.service.catalogue import Catalogue
+from headrace.service.config import ServiceConfig
+from headrace.service.context import Service
+from headrace.service.hub import Hub
+from headrace.service.routes import health, pipeline, runs
+from headrace.service.worker import Worker
+from headrace.state.progress.contract import ProgressStore
+from headrace.state.progress.open import open_progress
+
+
+def create_app(config: ServiceConfig, *, store: ProgressStore | None = None) -> FastAPI:
+    """The service as an ASGI application; its worker runs while the application does (its lifespan).
+
+    ``store`` is opened from the configuration, and closed at the end, unless given. Raises UsageError or StateError for
+    a configuration that cannot work.
+    """
+    progress = store or open_progress(config.progress, config.state)
+    catalogue = Catalogue(config)
+    hub = Hub(progress)
+    worker = Worker(config, progress, partial(prepare_request, config, catalogue), hub.poke)
+    service = Service(config, progress, catalogue, worker, hub)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        hub.start()
+        worker.start()
+        try:
+            yield
+        finally:
+            hub.close_soon()
+            app.state.drained = await asyncio.to_thread(worker.drain, config.drain_seconds)
+            if store is None:
+                progress.close()
+
+    app = FastAPI(
+        title="Headrace",
+        version=__version__,
+        description="Runs pipelines from web APIs into databases, and shows how far they are.",
+        lifespan=lifespan,
+        responses=problems.declared(500, 503),
+    )
+    app.state.service = service
+    problems.install(app)
+    for routes in (pipeline, runs, health):
+        app.include_router(routes.router)
+    return app

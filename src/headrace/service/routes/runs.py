@@ -1,0 +1,150 @@
+"""Runs: find them, watch them, end them, go on with them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response, StreamingResponse
+
+from headrace.service import problems
+from headrace.service.context import Here, Service
+from headrace.service.routes.pipeline import Accepted, find
+from headrace.service.security import Reader, Runner
+from headrace.service.views import RunView, Status, view
+from headrace.state.progress.contract import ENDED, Request
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+KEEP_ALIVE = 15.0
+"""Seconds after which a silent stream says that it lives."""
+
+
+class RunList(BaseModel):
+    """Runs, newest first."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    runs: list[RunView]
+    next: str | None
+    """Value of ``before`` for the page after this one; null on the last."""
+
+
+@router.get("", responses=problems.declared(422))
+async def list_runs(
+    service: Here,
+    caller: Reader,
+    pipeline: Annotated[str | None, Query(max_length=200)] = None,
+    status: Annotated[list[Status] | None, Query(description="Only these; may be repeated.")] = None,
+    before: Annotated[
+        str | None, Query(pattern=r"^\d{1,17}~[\w.-]{1,100}$", description="Where the page before this one ended.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> RunList:
+    """The organisation's runs, newest first."""
+    created, _, request_id = (before or "").partition("~")
+    found = await asyncio.to_thread(
+        service.store.find,
+        org=caller.org,
+        pipeline=pipeline,
+        status=tuple(status or ()),
+        before=(int(created), request_id) if before else None,
+        limit=limit + 1,
+    )
+    last = found[limit - 1] if len(found) > limit else None
+    return RunList(
+        runs=[view(request) for request in found[:limit]], next=f"{last.created_at}~{last.request_id}" if last else None
+    )
+
+
+@router.get("/{request_id}", responses=problems.declared(404, 422))
+async def one(service: Here, caller: Reader, request_id: str) -> RunView:
+    """How far a run is, with the counts of each step."""
+    return view(await find(service, caller, request_id))
+
+
+@router.get(
+    "/{request_id}/events",
+    response_class=Response,
+    responses={
+        200: {"description": "Events of the run, and its status whenever it changes.",
+              "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        204: {"description": "It has ended, and the client has seen everything."},
+        **problems.declared(404, 422),
+    },
+)  # fmt: skip
+async def events(
+    service: Here,
+    caller: Reader,
+    request_id: str,
+    last_event_id: Annotated[str | None, Header(pattern=r"^\d{1,15}$")] = None,
+) -> Response:
+    """Server-sent events: each event of the run under its number (`Last-Event-ID` goes on after it), a `status`
+    whenever that changes, and `end` when the run has ended."""
+    request = await find(service, caller, request_id)
+    after = int(last_event_id or 0)
+    if last_event_id is not None and request.status in ENDED:
+        left = await asyncio.to_thread(service.store.events, request_id, after=after, limit=1)
+        if not left:
+            return Response(status_code=204)
+    return StreamingResponse(
+        _stream(service, request, after), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+    )
+
+
+@router.post("/{request_id}/cancel", status_code=202, responses=problems.declared(404, 409, 422))
+async def cancel(service: Here, caller: Runner, request_id: str) -> Accepted:
+    """End a run: what is fetched is committed, and it can be resumed. 409 when it has ended already."""
+    await find(service, caller, request_id)
+    if not await asyncio.to_thread(service.store.ask_cancel, request_id):
+        raise problems.Refusal(409, f"run {request_id} has ended", request_id=request_id)
+    service.worker.cancel(request_id)
+    service.hub.poke(request_id)
+    return Accepted(request_id=request_id)
+
+
+@router.post("/{request_id}/resume", status_code=202, responses=problems.declared(404, 409, 422))
+async def resume(service: Here, caller: Runner, request_id: str) -> Accepted:
+    """Go on with a run that has ended before its end, from its last commit. 409 when it is done, or going on."""
+    found = await find(service, caller, request_id)
+    if found.status == "done":
+        raise problems.Refusal(409, f"run {request_id} is done", request_id=request_id)
+    if not await asyncio.to_thread(service.store.reopen, request_id):
+        raise problems.Refusal(409, f"run {request_id} is {found.status}", request_id=request_id)
+    service.worker.wake()
+    return Accepted(request_id=request_id)
+
+
+async def _stream(service: Service, request: Request, after: int) -> AsyncIterator[bytes]:
+    following = service.hub.follow(request, after=after)
+    upcoming: asyncio.Task[Any] | None = None
+    try:
+        while True:
+            upcoming = upcoming or asyncio.ensure_future(anext(following, None))
+            done, _ = await asyncio.wait({upcoming}, timeout=KEEP_ALIVE)
+            if not done:
+                yield b": alive\n\n"
+                continue
+            news, upcoming = upcoming.result(), None
+            if news is None:
+                return
+            for number, event in news.events:
+                yield _message(str(event.get("type", "event")), event, number)
+            shown = view(news.request).model_dump(mode="json")
+            yield _message("status", shown)
+            if news.request.status in ENDED:
+                yield _message("end", {"status": news.request.status})
+    finally:
+        if upcoming is not None:
+            upcoming.cancel()
+            await asyncio.wait({upcoming})
+        await following.aclose()
+
+
+def _message(kind: str, data: Any, number: int | None = None) -> bytes:
+    head = f"id: {number}\n" if number is not None else ""
+    return f"{head}event: {kind}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()

@@ -1,0 +1,77 @@
+"""Runs as the API shows them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from headrace.state.progress.contract import ENDED, Request
+
+Status = Literal["queued", "running", "done", "partial", "suspect", "failed", "interrupted", "cancelled"]
+
+
+class RunView(BaseModel):
+    """A run: what was asked for, and how far it is."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    request_id: str
+    """Its id; also the run id in the database and on the command line."""
+    pipeline: str
+    destination: str
+    """Name of the database in the service's configuration."""
+    org: str
+    inputs: dict[str, Any]
+    options: dict[str, Any]
+    status: Status
+    running: bool
+    """Whether it is queued or running."""
+    step: str
+    """Title of the step it is at."""
+    progress: float | None = Field(ge=0, le=100)
+    """Percent; null while nobody knows how much there is."""
+    rows: int
+    pages: int
+    requests: int
+    steps: list[dict[str, Any]]
+    """Counts of each step."""
+    error: str | None
+    """Why it failed."""
+    remedy: str | None
+    """What to do about it."""
+    created_at: datetime
+    started_at: datetime | None
+    updated_at: datetime | None
+    finished_at: datetime | None
+
+
+def view(request: Request) -> RunView:
+    """``request`` as it is shown."""
+    return RunView(
+        request_id=request.request_id,
+        pipeline=request.pipeline,
+        destination=request.destination,
+        org=request.org,
+        inputs=dict(request.inputs),
+        options=dict(request.options),
+        status=request.status,
+        running=request.status not in ENDED,
+        step=request.step,
+        progress=request.progress,
+        rows=request.rows,
+        pages=request.pages,
+        requests=request.requests,
+        steps=list(request.detail.get("steps", ())),
+        error=request.error or None,
+        remedy=request.remedy or None,
+        created_at=_moment(request.created_at) or datetime.fromtimestamp(0, UTC),
+        started_at=_moment(request.started_at),
+        updated_at=_moment(request.updated_at),
+        finished_at=_moment(request.finished_at),
+    )
+
+
+def _moment(micros: int) -> datetime | None:
+    return datetime.fromtimestamp(micros / 1_000_000, UTC) if micros else None

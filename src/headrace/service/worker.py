@@ -1,0 +1,258 @@
+"""The pool that runs what was asked for: claims requests, runs each on a thread, and gives up none."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import uuid4
+
+from headrace.core.clock import SystemClock
+from headrace.core.errors import DestinationBusy, HeadraceError, Interrupted, RunIsHeld, StateError
+from headrace.runner.api import Prepared, Settings, drive
+from headrace.runner.result import RunResult
+from headrace.runner.stopping import Stop
+from headrace.service.config import ServiceConfig
+from headrace.service.progress import Reporter
+from headrace.state.progress.contract import ProgressStore, Request
+from headrace.state.store import StateStore
+
+_log = logging.getLogger("headrace.service")
+
+CLAIM_EVERY = 0.5
+"""Seconds between looks for requests that another instance queued, or left behind."""
+FLUSH_EVERY = 0.25
+"""Seconds between writes of what the runs say."""
+HELD_PAUSE = 2.0
+"""Seconds before a run that another process still holds is tried again."""
+PATIENCE = 10.0
+"""Seconds that a cancelled run may take to commit what it has."""
+
+_Why = Literal["", "cancel", "drain", "lost"]
+
+
+@dataclass(slots=True)
+class _Running:
+    request: Request
+    reporter: Reporter
+    stop: Stop = field(default_factory=Stop)
+    why: _Why = ""
+    thread: threading.Thread | None = None
+    ended: bool = False
+
+
+class Worker:
+    """Threads that outlive no :meth:`drain`. ``prepare`` makes a job of a request; ``changed`` is told the id of each
+    request of which something new is in the store."""
+
+    def __init__(
+        self,
+        config: ServiceConfig,
+        store: ProgressStore,
+        prepare: Callable[[Request], Prepared],
+        changed: Callable[[str], None],
+    ) -> None:
+        self._config, self._store, self._prepare, self._changed = config, store, prepare, changed
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self._lock = threading.Lock()
+        self._running: dict[str, _Running] = {}
+        self._wake = threading.Event()
+        self._over = threading.Event()
+        self._draining = False
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Begin to claim."""
+        for work in (self._claim_all, self._beat_all, self._flush_all):
+            thread = threading.Thread(target=work, name=f"headrace-{work.__name__.strip('_')}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def wake(self) -> None:
+        """There is a new request."""
+        self._wake.set()
+
+    def cancel(self, request_id: str) -> None:
+        """End the run now, if it is run here; the store has been asked already."""
+        with self._lock:
+            run = self._running.get(request_id)
+        if run is not None:
+            self._end(run, "cancel")
+
+    @property
+    def running(self) -> list[str]:
+        """The requests that run here."""
+        with self._lock:
+            return list(self._running)
+
+    def drain(self, seconds: float) -> bool:
+        """Stop claiming, let every run commit what it has and go back to the queue; whether all did in time. What did
+        not is taken over by whoever finds its lease run out."""
+        until = time.monotonic() + seconds
+        self._draining = True
+        self._wake.set()
+        for wait, at_once in ((seconds * 0.6, False), (seconds, True)):
+            with self._lock:
+                runs = list(self._running.values())
+            for run in runs:
+                self._end(run, "drain", at_once=at_once)
+            limit = min(until, time.monotonic() + wait)
+            for run in runs:
+                if run.thread is not None:
+                    run.thread.join(max(0.0, limit - time.monotonic()))
+        self._over.set()
+        for thread in self._threads:
+            thread.join(max(0.1, until - time.monotonic()))
+        return not self.running
+
+    def _claim_all(self) -> None:
+        while not self._draining:
+            claimed = None
+            if len(self.running) < self._config.max_runs:
+                self._wake.clear()
+                with suppress(StateError):
+                    claimed = self._store.claim(self.owner, lease_seconds=self._config.lease_seconds)
+            if claimed is not None:
+                self._begin(claimed)
+            elif not self._draining:
+                self._wake.wait(CLAIM_EVERY)
+
+    def _begin(self, request: Request) -> None:
+        run = _Running(request, Reporter(request.request_id))
+        run.thread = threading.Thread(
+            target=self._run, args=(run,), name=f"headrace-run-{request.request_id}", daemon=True
+        )
+        with self._lock:
+            self._running[request.request_id] = run
+        self._changed(request.request_id)
+        if self._draining:
+            self._end(run, "drain")
+        run.thread.start()
+
+    def _beat_all(self) -> None:
+        """Say that the runs live; end those that somebody wants ended, or that another instance has taken."""
+        every = self._config.lease_seconds / 4
+        while not self._over.wait(every):
+            with self._lock:
+                runs = [run for run in self._running.values() if not run.ended]
+            try:
+                held = self._store.beat(
+                    self.owner, [run.request.request_id for run in runs], lease_seconds=self._config.lease_seconds
+                )
+                for run in runs:
+                    if run.ended:
+                        continue
+                    if run.request.request_id not in held:
+                        self._end(run, "lost")
+                    elif (now := self._store.get(run.request.request_id)) is not None and now.cancel:
+                        self._end(run, "cancel")
+            except StateError as error:
+                _log.warning("the store cannot be reached, runs go on: %s", error.message)
+
+    def _flush_all(self) -> None:
+        while not self._over.wait(FLUSH_EVERY):
+            with self._lock:
+                runs = [run for run in self._running.values() if not run.ended]
+            for run in runs:
+                with suppress(StateError):  # what it says is kept until the store is back
+                    if run.reporter.flush(self._store, self.owner):
+                        self._changed(run.request.request_id)
+
+    def _end(self, run: _Running, why: _Why, *, at_once: bool = False) -> None:
+        run.why = run.why or why
+        if at_once:
+            run.stop.at_once()
+            return
+        run.stop.ask()
+        if why == "cancel":
+            timer = threading.Timer(PATIENCE, run.stop.at_once)
+            timer.daemon = True
+            timer.start()
+
+    def _run(self, run: _Running) -> None:
+        try:
+            changes = self._outcome(run)
+            self._settle(run, changes)
+        finally:
+            with self._lock:
+                self._running.pop(run.request.request_id, None)
+            self._wake.set()
+            self._changed(run.request.request_id)
+
+    def _outcome(self, run: _Running) -> dict[str, Any] | None:
+        """Run it; what the store is to say of its end, or ``None`` when it is to go on elsewhere or later."""
+        request = run.request
+        try:
+            prepared = self._prepare(request)
+            steps = [(entry.step, entry.title or entry.step) for entry in prepared.job.steps]
+            run.reporter.expect(steps, self._last_detail(request))
+            result = self._drive(run, prepared)
+        except (RunIsHeld, DestinationBusy) as error:
+            _log.info("run %s waits: %s", request.request_id, error.message)
+            self._over.wait(HELD_PAUSE)
+            return None
+        except Interrupted as error:
+            return self._ended(run, "interrupted", error.message, error.hint)
+        except HeadraceError as error:
+            place = f"{error.place}: " if error.place else ""
+            return self._ended(run, "failed", place + error.message, error.hint)
+        except BaseException as error:
+            _log.exception("run %s", request.request_id)
+            return self._ended(run, "failed", f"internal error: {type(error).__name__}", "the service's log says more")
+        remedy = next((remedy for _, remedy in result.suspicions), "").replace("RUN_ID", request.request_id)
+        return self._ended(run, result.status, result.error, remedy)
+
+    def _drive(self, run: _Running, prepared: Prepared) -> RunResult:
+        config = self._config
+        settings = Settings(
+            state=config.state,
+            secrets_file=config.secrets_file,
+            sinks=(run.reporter,),
+            rewrite=config.rewrite,
+            max_pages=run.request.options.get("max_pages"),
+            stop=run.stop,
+        )
+        with StateStore.open(config.state) as state:
+            return drive(prepared.job, prepared.destination, state, settings)
+
+    def _ended(self, run: _Running, status: str, error: str, remedy: str) -> dict[str, Any] | None:
+        if status == "interrupted" and run.why in ("drain", "lost"):
+            return None
+        if status == "interrupted" and run.why == "cancel":
+            status = "cancelled"
+        changes: dict[str, Any] = {"status": status, "error": error, "remedy": remedy}
+        if status == "done":
+            changes |= {"step": "Completed", "progress": 100.0}
+        return changes
+
+    def _settle(self, run: _Running, changes: dict[str, Any] | None) -> None:
+        """Bring the end to the store, however long that is away; the lease is kept meanwhile."""
+        request_id = run.request.request_id
+        while True:
+            try:
+                run.reporter.flush(self._store, self.owner)
+                run.ended = True
+                if changes is None:
+                    self._store.give_back(request_id, self.owner)
+                else:
+                    self._store.update(request_id, self.owner, **changes, finished_at=SystemClock().now())
+                return
+            except StateError as error:
+                run.ended = False
+                _log.warning("the end of run %s cannot be stored yet: %s", request_id, error.message)
+                if self._over.wait(1.0):
+                    return
+
+    def _last_detail(self, request: Request) -> dict[str, Any]:
+        """What the last complete run of the same pipeline into the same destination counted."""
+        with suppress(StateError):
+            for found in self._store.find(org=request.org, pipeline=request.pipeline, status=("done",), limit=10):
+                if found.scope == request.scope and found.request_id != request.request_id:
+                    return dict(found.detail)
+        return {}
