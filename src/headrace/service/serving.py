@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -20,30 +23,46 @@ GRACE = 5
 
 
 class Server(uvicorn.Server):
-    """Ends the event streams as soon as it is told to stop: they would keep it from stopping."""
+    """Ends by itself and not by the signal that asked for it, so that the exit code is its own."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], Any]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Streams would keep it from stopping: nobody else ends them.
         self.config.app.state.service.hub.close_soon()  # type: ignore[union-attr]  # it is always create_app's
         super().handle_exit(sig, frame)
 
 
 def serve(config: ServiceConfig, *, say: Callable[[str], Any]) -> int:
-    """Listen until SIGTERM or Ctrl-C; the exit code. ``say`` is told the address. Raises UsageError when it cannot be
-    listened on."""
+    """Listen until SIGTERM or Ctrl-C; the exit code. ``say`` is told the address as soon as it answers. Raises UsageError
+    when it cannot be listened on."""
     app = create_app(config)
-    listener = _listen(config)
+    listener = listen(config.host, config.port)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    say(f"http://{shown}:{port}  (API: /docs; Ctrl-C stops)")
+    options: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False, "lifespan": "on"}
     server = Server(
-        uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=GRACE,
-            server_header=False,
-            lifespan="on",
-        )
+        uvicorn.Config(app, timeout_graceful_shutdown=GRACE, **options),
+        lambda: say(f"http://{shown}:{port}  (API: /docs; Ctrl-C stops)"),
     )
     server.run(sockets=[listener])
     if not getattr(app.state, "drained", True):
@@ -53,10 +72,11 @@ def serve(config: ServiceConfig, *, say: Callable[[str], Any]) -> int:
     return 0 if server.started else 1
 
 
-def _listen(config: ServiceConfig) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that waits for connections. Raises UsageError."""
     try:
         family, kind, number, _, address = socket.getaddrinfo(
-            config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, number)
         if os.name == "posix":
@@ -65,7 +85,7 @@ def _listen(config: ServiceConfig) -> socket.socket:
         listener.listen(2048)
     except OSError as error:
         raise UsageError(
-            f"cannot listen on {config.host}:{config.port}: {error.strerror or error}",
+            f"cannot listen on {host}:{port}: {error.strerror or error}",
             hint="--port 0 takes a free port",
         ) from None
     return listener

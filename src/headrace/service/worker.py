@@ -129,6 +129,8 @@ class Worker:
             target=self._run, args=(run,), name=f"headrace-run-{request.request_id}", daemon=True
         )
         with self._lock:
+            if request.request_id in self._running:  # its lease ran out while the machine stood still; it is ours again
+                return
             self._running[request.request_id] = run
         self._changed(request.request_id)
         if self._draining:
