@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.core.credentials import Validity
 from headrace.core.errors import AuthRefused, CredentialError, HeadraceError, InputError, RequestFailed, SecretMissing
+from headrace.core.trust import EVERYTHING, Trust
 
 if TYPE_CHECKING:
     from headrace.core.contracts import Auth, Secret
@@ -84,9 +85,16 @@ def list_all(org: str | None = None, *, state: Path | None = None) -> list[Crede
         return [_shown(row) for row in vault.list(org)]
 
 
-def test(org: str, provider: str, *, rewrite: Mapping[str, str] | None = None, state: Path | None = None) -> Outcome:
+def test(
+    org: str,
+    provider: str,
+    *,
+    rewrite: Mapping[str, str] | None = None,
+    state: Path | None = None,
+    trust: Trust = EVERYTHING,
+) -> Outcome:
     """Open the credential and send its check, if it has one; keeps what came of it. Raises SecretMissing when there is
-    none, CredentialError when it cannot be opened."""
+    none, CredentialError when it cannot be opened, NotAllowed when ``trust`` does not let it reach that host."""
     with _opened(state) as (keeper, vault):
         row = vault.row(org, provider)
         if row is None:
@@ -94,7 +102,7 @@ def test(org: str, provider: str, *, rewrite: Mapping[str, str] | None = None, s
                 f"organisation {org!r} has no stored credential {provider.upper()}",
                 hint=f"store it: headrace credentials set {org} {provider.upper()} --host HOST",
             )
-        outcome = _tried(row, keeper, vault, rewrite or {})
+        outcome = _tried(row, keeper, vault, rewrite or {}, trust)
         vault.note(row, outcome.validity)
     return outcome
 
@@ -181,7 +189,9 @@ def _auth(block: Mapping[str, Any]) -> Auth:
         raise InputError(f"auth.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
-def _tried(row: CredentialRow, keeper: StateStore, vault: Vault, rewrite: Mapping[str, str]) -> Outcome:
+def _tried(
+    row: CredentialRow, keeper: StateStore, vault: Vault, rewrite: Mapping[str, str], trust: Trust = EVERYTHING
+) -> Outcome:
     import json
 
     from headrace.runner.secrets import OrgTokens
@@ -192,10 +202,12 @@ def _tried(row: CredentialRow, keeper: StateStore, vault: Vault, rewrite: Mappin
     auth = _auth(json.loads(row.check_auth) if row.check_auth else {"type": "bearer", "provider": row.provider})
     # A refresh token may be rotated by this very request.
     tokens = OrgTokens(keeper, row.org, vault)
-    return asyncio.run(_ask(row.check_url, auth, secret, tokens, rewrite))
+    return asyncio.run(_ask(row.check_url, auth, secret, tokens, rewrite, trust))
 
 
-async def _ask(url: str, auth: Auth, secret: Secret, tokens: OrgTokens, rewrite: Mapping[str, str]) -> Outcome:
+async def _ask(
+    url: str, auth: Auth, secret: Secret, tokens: OrgTokens, rewrite: Mapping[str, str], trust: Trust
+) -> Outcome:
     from headrace.core.clock import SystemClock
     from headrace.core.http import Request
     from headrace.secrets.mask import Masker
@@ -206,7 +218,7 @@ async def _ask(url: str, auth: Auth, secret: Secret, tokens: OrgTokens, rewrite:
 
     clock, masker = SystemClock(), Masker()
     masker.add_secret(secret)
-    transport = AiohttpTransport(clock, rewrite=rewrite)
+    transport = AiohttpTransport(clock, rewrite=rewrite, trust=trust)
     client = ApiClient(
         transport=transport, auth=auth, secret=secret, rate_limit=RateLimit(max_retries=1, max_wait=10),
         clock=clock, emit=lambda event: None, run_id="", step="check", masker=masker, tokens=tokens, home=url,

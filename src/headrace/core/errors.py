@@ -6,6 +6,7 @@ HeadraceError
 │   ├── InputError                   a parameter, variable or option is missing or wrong
 │   ├── SecretMissing                a credential was not found where it was looked for
 │   ├── NotSupported                 the destination cannot do what the file asks
+│   ├── NotAllowed                   who runs this does not let it reach that host, variable, file or SQL
 │   └── RunRefused                   this run id exists with other parameters or another request part
 │       ├── RunIsHeld                another process is running it
 │       └── ScopeIsBusy              the service runs, or has queued, the same scope already
@@ -85,6 +86,10 @@ class SecretMissing(UsageError):
 
 class NotSupported(UsageError):
     """The destination's capabilities exclude what the file asks for."""
+
+
+class NotAllowed(UsageError):
+    """Whoever runs this (a service) does not let it reach that; the hint names the setting that would."""
 
 
 class RunRefused(UsageError):

@@ -11,12 +11,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from headrace import pipelines
-from headrace.core.errors import InputError, PipelineFileError, UsageError
+from headrace.core.errors import InputError, NotAllowed, PipelineFileError, UsageError
 from headrace.core.organisations import org_slug
 from headrace.core.suggest import did_you_mean
 from headrace.core.templates import render
+from headrace.core.trust import EVERYTHING, Trust
 from headrace.mapping.spec import table_specs
-from headrace.pipeline import hashes, sql, yaml
+from headrace.pipeline import hashes, reach, sql, yaml
 from headrace.pipeline.explain import explain
 from headrace.pipeline.inputs import Input, collect
 from headrace.pipeline.model import Pipeline
@@ -53,9 +54,10 @@ class Draft:
         destination: str | None = None,
         environ: Mapping[str, str] | None = None,
         scope: str | None = None,
+        trust: Trust = EVERYTHING,
     ) -> Loaded:
-        """Give the file what it needs to run. Raises InputError."""
-        environ = os.environ if environ is None else environ
+        """Give the file what it needs to run. Raises InputError, and NotAllowed for what ``trust`` withholds."""
+        environ = trust.readable(os.environ if environ is None else environ)
         pipeline = self.pipeline
         environment, values = choose_environment(pipeline.environments, env, pipeline.environment_variable, environ)
         lacking = [name for name in self.names.environment if name not in values]
@@ -68,6 +70,7 @@ class Draft:
             )
         for name in self.names.env:
             if not self._only_in_other_environments(name, environment):
+                trust.check_env(name)
                 environ_value(environ, name)
         org = org_slug(org or values.get("org_slug") or pipeline.org or environ.get("HEADRACE_ORG") or "default")
         variables = Variables(
@@ -76,7 +79,13 @@ class Draft:
             org=org,
             environment={key: value for key, value in values.items() if key not in ("destination", "org_slug")},
             environ=environ,
+            trust=trust,
         )
+        if destination is None and not trust.own_destination:
+            raise NotAllowed(
+                "a pipeline may not choose its own destination here",
+                hint="name one of the destinations in the service's configuration",
+            )
         return Loaded(
             file=self.file,
             pipeline=pipeline,
@@ -166,43 +175,49 @@ def load(
     destination: str | None = None,
     environ: Mapping[str, str] | None = None,
     scope: str | None = None,
+    trust: Trust = EVERYTHING,
 ) -> Loaded:
     """Load the built-in pipeline or the file ``source`` and give it ``params``.
 
-    ``environ`` is by default the process's environment; it decides what ``{env.NAME}`` may read. Raises
+    ``environ`` is by default the process's environment; ``trust`` says what of it ``{env.NAME}`` may read, and what
+    else the file may reach. Raises
     UsageError for an unknown name, PipelineFileError with every problem of the file, InputError for a
     missing, unknown or unfit input, variable or environment.
     """
-    return draft(source).bind(params=params, env=env, org=org, destination=destination, environ=environ, scope=scope)
+    return draft(source, trust).bind(
+        params=params, env=env, org=org, destination=destination, environ=environ, scope=scope, trust=trust
+    )
 
 
-def draft(source: str | Path) -> Draft:
+def draft(source: str | Path, trust: Trust = EVERYTHING) -> Draft:
     """Read and check the file alone. Raises UsageError or PipelineFileError."""
-    text, name = find(source)
-    return parse(text, name)
+    text, name = find(source, trust)
+    return parse(text, name, trust)
 
 
-def parse(text: bytes | str, name: str = "pipeline.yml") -> Draft:
-    """Check the text of a file called ``name``. Raises PipelineFileError with every problem."""
+def parse(text: bytes | str, name: str = "pipeline.yml", trust: Trust = EVERYTHING) -> Draft:
+    """Check the text of a file called ``name``, and whether it stays within ``trust``. Raises PipelineFileError with
+    every problem."""
     document = yaml.read(text, name)
     shaped = shape(document, Path(name).stem)
-    sql.inline(shaped, name)
+    sql.inline(shaped, name, trust)
     pipeline = _validate(shaped)
     declared = _declared(shaped.data, pipeline)
     found = resolve_names(shaped, declared)
     _check_steps(shaped)
     _check_tables(shaped, pipeline)
+    reach.add_problems(shaped, trust)
     if shaped.problems or pipeline is None:
         raise yaml.refusal(name, _lines(shaped.problems, name))
     warnings = (*document.warnings, *_lines(shaped.warnings, name))
     return Draft(name, _with_repeats(pipeline, found.inputs), found, shaped, warnings)
 
 
-def find(source: str | Path) -> tuple[bytes, str]:
+def find(source: str | Path, trust: Trust = EVERYTHING) -> tuple[bytes, str]:
     """The text of a built-in pipeline or a file, and what to call it. Raises UsageError."""
     if isinstance(source, str) and source in pipelines.names():
         return pipelines.read(source), f"{source}.yml"
-    path = Path(source)
+    path = trust.file(Path(source), what="pipeline file")
     try:
         with path.open("rb") as file:
             return file.read(yaml.MAX_BYTES + 1), str(source)

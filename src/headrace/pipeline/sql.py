@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from headrace import pipelines
 from headrace.core.contracts import Capabilities
+from headrace.core.errors import NotAllowed
 from headrace.core.suggest import did_you_mean
+from headrace.core.trust import EVERYTHING, Trust
 from headrace.core.types import ColumnType
 from headrace.mapping.spec import declared_columns, legacy_table
 from headrace.pipeline.shape import Problem, Shaped
@@ -34,7 +36,7 @@ Known = dict[str, Mapping[str, ColumnType | None] | None]
 """The columns of tables by name in lower case; ``None`` where only a run can tell."""
 
 
-def inline(shaped: Shaped, name: str) -> None:
+def inline(shaped: Shaped, name: str, trust: Trust = EVERYTHING) -> None:
     """Read the SQL files of the file ``name`` into their steps, and name the tables of steps that do not."""
     steps = shaped.data.get("steps")
     if not isinstance(steps, list):
@@ -50,23 +52,26 @@ def inline(shaped: Shaped, name: str) -> None:
         if isinstance(file, str):
             if "sql_template" in config:
                 shaped.problem((*path, "sql_file"), "sql_template and sql_file exclude each other", key=True)
-            text = _read(shaped, (*path, "sql_file"), file, name)
+            text = _read(shaped, (*path, "sql_file"), file, name, trust)
             config["sql_template"] = "unread" if text is None else text
         if isinstance(entry.get("step"), str):
             config.setdefault("destination_table", entry["step"])
         steps[index] = {**entry, "config": config}
 
 
-def _read(shaped: Shaped, where: Where, file: str, name: str) -> str | None:
+def _read(shaped: Shaped, where: Where, file: str, name: str, trust: Trust) -> str | None:
     try:
         if not Path(name).exists() and name.removesuffix(".yml") in pipelines.names() and Path(file).name == file:
             data = (files("headrace.pipelines") / file).read_bytes()
         else:
-            with (Path(name).parent / file).open("rb") as source:
+            with trust.file(Path(name).parent / file, what="SQL file").open("rb") as source:
                 data = source.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise ValueError("larger than 1 MB")
         return data.decode("utf-8").removeprefix("\ufeff")
+    except NotAllowed as error:
+        shaped.problem(where, f"{error.message}; {error.hint}")
+        return None
     except (OSError, ValueError) as error:
         why = "not UTF-8" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or str(error)
         shaped.problem(where, f"cannot read {file!r}: {why}")

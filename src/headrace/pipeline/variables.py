@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.core.errors import InputError
 from headrace.core.suggest import did_you_mean
 from headrace.core.templates import Lookup, UnknownVariable, names, render
+from headrace.core.trust import EVERYTHING, Trust
 from headrace.pipeline.inputs import Input, unix
 from headrace.pipeline.shape import Shaped
 from headrace.pipeline.yaml import Where
@@ -60,6 +61,12 @@ def uses(shaped: Shaped) -> Iterator[Use]:
         for pattern in kind.templated:
             for path, text in texts(entry.get("config"), tuple(pattern.split(".")), ("steps", index, "config")):
                 yield from (Use(name, path) for name in kind.variables(text))
+
+
+def environment_uses(shaped: Shaped) -> Iterator[Use]:
+    """The same of the values of environments."""
+    for path, text in _environment_texts(shaped):
+        yield from (Use(name, path) for name in names(text))
 
 
 def texts(value: Any, pattern: tuple[str, ...], path: Where) -> Iterator[tuple[Where, str]]:
@@ -239,6 +246,7 @@ class Variables:
     org: str
     environment: Mapping[str, Any] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    trust: Trust = EVERYTHING
 
     @classmethod
     def of_record(
@@ -248,13 +256,16 @@ class Variables:
         org: str,
         environment: str | None,
         environ: Mapping[str, str],
+        trust: Trust = EVERYTHING,
     ) -> Variables:
         """The variables of a run that began earlier, from what its record kept."""
         inputs = dict(pipeline.inputs or {})
         for name in params:
             inputs.setdefault(name, Input(type="date") if name in DATES else Input())
+        environ = trust.readable(environ)
         _, values = choose_environment(pipeline.environments, environment, pipeline.environment_variable, environ)
-        return cls(inputs, params, org, {k: v for k, v in values.items() if k not in _ENVIRONMENT_KEYS}, environ)
+        own = {k: v for k, v in values.items() if k not in _ENVIRONMENT_KEYS}
+        return cls(inputs, params, org, own, environ, trust)
 
     def lookup(
         self,
@@ -285,6 +296,7 @@ class Variables:
                 return of_the_run[name]
             root, _, rest = name.partition(".")
             if root == "env" and rest:
+                self.trust.check_env(rest)
                 return environ_value(self.environ, rest)
             if root == "steps" and rest:
                 step, _, key = rest.partition(".")

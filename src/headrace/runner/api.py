@@ -17,10 +17,12 @@ from headrace.core.events import EventSink, Warned
 from headrace.core.organisations import asking, check_owner
 from headrace.core.suggest import did_you_mean
 from headrace.core.tables import RunRecord
+from headrace.core.trust import EVERYTHING, Trust
 from headrace.destinations import from_url
 from headrace.pipeline.check import check_draft, is_warning
 from headrace.pipeline.job import Job, choose_steps, lookup_of, make_job
 from headrace.pipeline.load import Draft, draft, from_resolved
+from headrace.pipeline.reach import check_reach, check_stored
 from headrace.pipeline.secrets import MASK
 from headrace.pipeline.variables import Variables
 from headrace.runner.engine import execute
@@ -51,6 +53,7 @@ class Settings:
     accept: bool = False
     stop: Stop = field(default_factory=Stop)
     """Ends the run from another thread."""
+    trust: Trust = EVERYTHING
 
 
 def run(
@@ -127,10 +130,13 @@ def prepare(
     scope: str | None = None,
     adopt: bool = False,
     window: Window | None = None,
+    trust: Trust = EVERYTHING,
 ) -> Prepared:
-    """The job of a run of ``pipeline``, checked against what the destination can do. Raises UsageError."""
-    checked = pipeline if isinstance(pipeline, Draft) else draft(pipeline)
-    loaded = checked.bind(params=params, env=env, org=org, destination=destination, scope=scope)
+    """The job of a run of ``pipeline``, checked against what the destination can do and what ``trust`` lets it reach
+    (give :func:`drive` the same). Raises UsageError."""
+    checked = pipeline if isinstance(pipeline, Draft) else draft(pipeline, trust)
+    check_reach(checked.shaped, checked.file, trust)
+    loaded = checked.bind(params=params, env=env, org=org, destination=destination, scope=scope, trust=trust)
     if window is not None:
         loaded, steps = windowed(loaded, window, steps)
     target = from_url(loaded.destination)
@@ -214,9 +220,10 @@ def stored_run(run_id: str, destination: Destination, asked: str | None = None) 
     return record
 
 
-def stored_job(record: RunRecord) -> Job:
-    """The job that ``record`` was made for."""
+def stored_job(record: RunRecord, trust: Trust = EVERYTHING) -> Job:
+    """The job that ``record`` was made for. Raises NotAllowed for what it may not reach (any more)."""
     pipeline = from_resolved(record.resolved)
+    check_stored(pipeline, trust)
     if f'"{MASK}"' in json.dumps(record.resolved):
         raise UsageError(
             f"the file of run {record.run_id} spelled out a credential, and credentials are not stored",
@@ -234,7 +241,9 @@ def stored_job(record: RunRecord) -> Job:
         scope=record.scope,
         steps=choose_steps(pipeline, record.resolved.get("chosen", ()), None),
         lookup=lookup_of(
-            Variables.of_record(pipeline, record.params, record.org, record.resolved.get("environment"), os.environ)
+            Variables.of_record(
+                pipeline, record.params, record.org, record.resolved.get("environment"), os.environ, trust
+            )
         ),
     )
 
@@ -244,8 +253,8 @@ def drive(job: Job, destination: Destination, store: StateStore, settings: Setti
     Ctrl-C and SIGTERM where that is the main thread."""
 
     vault = Vault(store.credentials, clock=settings.clock)
-    files = (settings.secrets_file,) if settings.secrets_file else ()
-    secrets = RunSecrets(job.org, settings.secrets, vault, files=files, prompt=settings.prompt)
+    files = (settings.trust.file(settings.secrets_file, what="secrets file"),) if settings.secrets_file else ()
+    secrets = RunSecrets(job.org, settings.secrets, vault, files=files, prompt=settings.prompt, trust=settings.trust)
 
     async def main() -> RunResult:
         around = Surroundings(
@@ -260,6 +269,7 @@ def drive(job: Job, destination: Destination, store: StateStore, settings: Setti
             rewrite=settings.rewrite,
             page_limit=settings.max_pages,
             accept=settings.accept,
+            trust=settings.trust,
         )
         with stopping(around.stop, settings.stop, lambda: _tell_stopping(job.run_id, settings.sinks)):
             return await execute(job, around)

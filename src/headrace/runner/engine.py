@@ -136,7 +136,7 @@ class _Run:
         last = await self._last_complete()
         finished = await self._finished_steps()
         accepted = ""
-        transport = AiohttpTransport(self._around.clock, rewrite=self._around.rewrite)
+        transport = AiohttpTransport(self._around.clock, rewrite=self._around.rewrite, trust=self._around.trust)
         summaries: list[StepSummary] = []
         problems: list[str] = []
         suspicions: list[tuple[str, str]] = []

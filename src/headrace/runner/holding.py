@@ -15,6 +15,7 @@ from headrace.core import events
 from headrace.core.clock import Clock
 from headrace.core.contracts import CredentialRef, Destination, Secret
 from headrace.core.errors import DestinationBusy, RunIsHeld
+from headrace.core.trust import EVERYTHING, Trust
 from headrace.crawl.context import nowhere
 from headrace.pipeline.job import Job
 from headrace.runner.database import SessionThread, open_session
@@ -43,6 +44,7 @@ class Surroundings:
     page_limit: int | None = None
     accept: bool = False
     """Go on with a suspect run, and take it as complete."""
+    trust: Trust = EVERYTHING
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
 

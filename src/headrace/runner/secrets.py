@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from headrace.core.contracts import CredentialRef, Secret
 from headrace.core.errors import StateError
+from headrace.core.trust import EVERYTHING, Trust
 from headrace.secrets.resolve import resolve
 from headrace.secrets.vault import Vault
 
@@ -26,7 +27,9 @@ class RunSecrets:
         *,
         files: Sequence[Path] = (),
         prompt: Callable[[str], str | None] | None = None,
+        trust: Trust = EVERYTHING,
     ) -> None:
+        self._trust = trust
         self._org, self._given, self._vault = org, given, vault
         self._files, self._prompt = files, prompt
         self._kept: dict[str, Secret] = {}
@@ -41,6 +44,7 @@ class RunSecrets:
             stored=self._stored,
             files=self._files,
             prompt=self._prompt,
+            trust_environment=self._trust.allowed_env is None,
         )
 
     def keep(self, name: str, secret: Secret) -> None:

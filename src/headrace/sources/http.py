@@ -14,6 +14,8 @@ from headrace._version import __version__
 from headrace.core.clock import Clock
 from headrace.core.errors import InputError, RequestFailed
 from headrace.core.http import Pairs, Request, Response, origin
+from headrace.core.trust import EVERYTHING, Trust
+from headrace.sources.guard import AddressRefused, Guard, refusal
 from headrace.sources.inflate import MAX_BODY, accepted_encodings, cut_short, inflate, too_large
 from headrace.sources.origins import check_host
 from headrace.sources.retry import NotSent
@@ -39,6 +41,7 @@ class AiohttpTransport:
     that a stand-in's links are the original's too. ``max_body`` bounds a body in bytes, packed and
     unpacked. Follows no redirect, keeps no cookie, reads no proxy from the environment. A GET whose connection
     closes without a byte of answer is sent once more at once (aiohttp's way with stale connections).
+    ``trust`` says which hosts may be reached; a target of ``rewrite`` may, since whoever runs this has named it.
     """
 
     def __init__(
@@ -48,11 +51,14 @@ class AiohttpTransport:
         rewrite: Mapping[str, str] | None = None,
         connections: int = 100,
         max_body: int = MAX_BODY,
+        trust: Trust = EVERYTHING,
     ) -> None:
         self._clock = clock
         self._connections = connections
         self._max_body = max_body
         self._session: aiohttp.ClientSession | None = None
+        self._guard = None if trust.allowed_hosts is None and trust.public_hosts else Guard(trust)
+        self._guarded: aiohttp.ClientSession | None = None
         self._rewrite: dict[str, str] = {}
         for source, target in (rewrite or {}).items():
             parts = urlsplit(target)
@@ -70,7 +76,7 @@ class AiohttpTransport:
     async def send(self, request: Request) -> Response:
         """Raises RequestFailed (``status=None``) when no whole answer came; NotSent, its child, when no
         connection came about; DecodeError for a body that cannot be unpacked or is too large; InputError
-        for a URL or header that must not be sent."""
+        for a URL or header that must not be sent, NotAllowed for a host that may not be reached."""
         import aiohttp
         from yarl import URL
 
@@ -81,7 +87,10 @@ class AiohttpTransport:
         headers, body = self._wire(request)
         if target != url and not any(name.lower() == "host" for name, _ in request.headers):
             headers.append(("Host", urlsplit(url).netloc))
-        session = self._session or self._open()
+        if self._guard is None or target != url or self._guard.names(url):
+            session = self._session = self._session or self._open(None)
+        else:
+            session = self._guarded = self._guarded or self._open(self._guard)
         timeout = aiohttp.ClientTimeout(total=request.timeout, sock_connect=min(_CONNECT_SECONDS, request.timeout))
         started = self._clock.monotonic()
         try:
@@ -96,6 +105,8 @@ class AiohttpTransport:
             ) as answer:
                 packed = await self._read(answer)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            if isinstance(refused := getattr(error, "os_error", None), AddressRefused):
+                raise refusal(refused, url) from None
             raise _explained(error, request, shown_host(url)) from None
         answer_headers = tuple((_text(name).lower(), _text(value)) for name, value in answer.raw_headers)
         encoding = ",".join(value for name, value in answer_headers if name == "content-encoding")
@@ -118,17 +129,19 @@ class AiohttpTransport:
         )
 
     async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        sessions, self._session, self._guarded = (self._session, self._guarded), None, None
+        for session in sessions:
+            if session is not None:
+                await session.close()
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self, guard: Guard | None) -> aiohttp.ClientSession:
         import aiohttp
 
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(_on_the_wire)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections),
+        connections = self._connections
+        return aiohttp.ClientSession(
+            connector=guard.connector(connections) if guard else aiohttp.TCPConnector(limit=connections),
             trace_configs=[tracing],
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -136,7 +149,6 @@ class AiohttpTransport:
             max_line_size=_LONGEST_HEADER,
             max_field_size=_LONGEST_HEADER,
         )
-        return self._session
 
     def _target(self, url: str) -> str:
         try:

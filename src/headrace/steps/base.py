@@ -25,6 +25,8 @@ class Step(Model):
     """What YAML calls it: ``<group>.<name>``."""
     templated: ClassVar[tuple[str, ...]] = ()
     """Where ``{variables}`` are replaced, as dotted keys; ``*`` is every item. All texts below count."""
+    sql_fields: ClassVar[tuple[str, ...]] = ()
+    """Where the file writes SQL of its own, as dotted keys: a service may not allow it."""
     request_fields: ClassVar[frozenset[str]] = frozenset()
     """Dotted keys that determine what is asked for: a run cannot go on when they have changed."""
     mapping_fields: ClassVar[frozenset[str]] = frozenset()

@@ -104,6 +104,7 @@ class ApiExtractor(Source):
         "slices.each", "slices.rows", "slices.dates.from", "slices.dates.to",
         "tables.*.columns.*.value", "tables.*.where", "tables.*.on_insert", "tables.*.on_change", "transform.add_fields",
     )  # fmt: skip
+    sql_fields: ClassVar[tuple[str, ...]] = ("slices.rows",)
     request_fields: ClassVar[frozenset[str]] = frozenset({
         "base_url", "url", "method", "params", "repeat_params", "headers", "body", "graphql", "soap", "pagination",
         "decode", "data_path", "end_on", "slices.each", "slices.rows", "slices.dates", "incremental",

@@ -23,6 +23,7 @@ class SqlTransformer(Step):
 
     processor: ClassVar[str] = "generic.sql_transformer"
     templated: ClassVar[tuple[str, ...]] = ("sql_template",)
+    sql_fields: ClassVar[tuple[str, ...]] = ("sql_template",)
     sql_template: str = ""
     """The SELECT. ``'{name}'`` is a value with its own type, a name in quotes for identifiers may hold variables too;
     ``{project}`` and ``{dataset}`` are where the destination keeps its tables."""
