@@ -248,7 +248,7 @@ def test_check_of_the_built_in_pipeline(invoke: Invoke, snapshot: Snapshot) -> N
 
 
 def test_new_then_check(invoke: Invoke, snapshot: Snapshot, home: Path) -> None:
-    said = invoke("new", "shop.yml")
+    said = invoke("new", "shop.yml", "--from", "template")
     assert said.code == 0
     snapshot("new", said.out)
     checked = invoke("check", "shop.yml")
@@ -256,7 +256,7 @@ def test_new_then_check(invoke: Invoke, snapshot: Snapshot, home: Path) -> None:
     snapshot("new-check", checked.out)
     text = (home / "shop.yml").read_text(encoding="utf-8")
     assert "pipeline_id: shop\n" in text
-    again = invoke("new", "shop.yml")
+    again = invoke("new", "shop.yml", "--from", "template")
     assert again.code == 2
     assert "is there already" in again.err
     assert (home / "shop.yml").read_text(encoding="utf-8") == text

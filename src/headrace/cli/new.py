@@ -29,10 +29,12 @@ _ROWS, _LINES = 3, 8
 @click.option(
     "--endpoint", metavar="PATH", help="Which list of an OpenAPI document or a HAR file; without it, all are listed."
 )
+@click.option("--ask", is_flag=True, help="Ask what to write; without a terminal, stdin has an answer a line.")
 @click.option("--safe", is_flag=True, help="A POST in SOURCE only reads: it may be sent to find the paging out.")
-def command(file: Path, source: str | None, endpoint: str | None, safe: bool) -> int:
+def command(file: Path, source: str | None, endpoint: str | None, ask: bool, safe: bool) -> int:
     """Write a commented pipeline to FILE (default: pipeline.yml), to start from. Overwrites nothing.
 
+    In a terminal, without --from, it asks what to write; `--from template` writes the commented template instead.
     From a URL or a curl command, a few requests find the records, their key and the paging; what was guessed says so
     in a comment, keys and tokens stay out of the file, and a preview of it is shown.
     """
@@ -42,19 +44,29 @@ def command(file: Path, source: str | None, endpoint: str | None, safe: bool) ->
         raise _there(file)
     if endpoint is not None and source is None:
         raise UsageError("--endpoint needs --from", hint="name the OpenAPI document or the HAR file: --from FILE")
-    if source is not None and is_har(source):
+    if source is None and (ask or sys.stdin.isatty()):
+        return _from_answers(file)
+    if source is None:
+        raise UsageError(
+            "there is nothing to start from, and no terminal to ask at",
+            hint="--from URL, a curl command, an OpenAPI document, a HAR file, or a built-in pipeline; --from template for "
+            "the commented template; or --ask, with the answers on stdin",
+        )
+    if ask:
+        raise UsageError("--ask and --from go not together", hint="leave one out")
+    if is_har(source):
         return _from_har(file, Path(source), endpoint, safe)
-    described = _described(source) if source is not None else None
+    described = _described(source)
     if described is not None:
         return _from_description(file, described, endpoint)
-    raw = _raw(source) if source is not None else None
+    raw = _raw(source)
     if raw is not None and endpoint is not None:
         raise UsageError("--endpoint is for an OpenAPI document or a HAR file", hint="leave it out")
     if raw is not None:
         return _drafted(file, raw, safe)
     from headrace.pipeline.template import template
 
-    text = template() if source is None else _built_in(source)
+    text = template() if source == "template" else _built_in(source)
     name = _pipeline_id(file)
     if name is not None:
         text = text.replace("pipeline_id: my-api", f"pipeline_id: {name}")
@@ -156,6 +168,20 @@ def _drafted(file: Path, raw: Raw, safe: bool) -> int:
     return _shown(file, draft(asked, "a request"), asked)
 
 
+def _from_answers(file: Path) -> int:
+    from headrace.cli._ask import Choices, Questions, request
+    from headrace.discover.endpoint import draft, may_be_sent, unasked
+
+    questions = Questions()
+    asked, choices = request(questions), Choices(questions)
+    if may_be_sent(asked) and questions.agreed("Ask the API now, with at most ten requests?", True):
+        return _shown(file, draft(asked, "answers", choices=choices), asked)
+    path = questions.ask("Path of the list in the answer (. is the root)", "data")
+    paging, key = choices.style({"type": "none"}), choices.key("id", ())
+    text = unasked(asked, "answers", "" if path == "." else path, paging, key)
+    return _shown(file, text, asked, ask=False)
+
+
 def _from_har(file: Path, har: Path, endpoint: str | None, safe: bool) -> int:
     from headrace.discover.endpoint import draft_of, may_be_sent
     from headrace.discover.har import choose, read_har
@@ -178,7 +204,7 @@ def _shown(file: Path, text: str, asked: Asked, *, ask: bool = True) -> int:
     for variable in asked.environ:
         click.echo(f"  Set {variable}: its value has the look of a secret, and is not in the file.")
     if not ask:
-        click.echo("  It is a POST, and was not sent. If it only reads, see what comes:")
+        click.echo("  Nothing was asked of the API. If the request only reads, see what comes:")
         click.echo(f"  headrace preview {file}")
         return 0
     click.echo("")
@@ -216,5 +242,5 @@ def _built_in(name: str) -> str:
         names = pipelines.names()
         raise UsageError(
             f"--from {name}: there is no such pipeline{did_you_mean(name, names)}",
-            hint=f"there are: {', '.join(names)}; or give a URL (https://…) or a curl command in quotes",
+            hint=f"there are: {', '.join(names)}, template; or give a URL (https://…) or a curl command in quotes",
         ) from None

@@ -67,8 +67,8 @@ def text_of(draft: Draft) -> str:
     lines += [f"          # {_comment(draft.key_note)}"]
     if draft.key is not None:
         lines.append(f"          key: [{flow(draft.key)}]")
-    lines.append("          columns:")
-    width = max(len(f"{flow(name)}: {flow(path)}") for name, path in draft.columns.items())
+    lines.append("          columns:" if draft.columns else "          # Without columns: every field becomes one.")
+    width = max((len(f"{flow(name)}: {flow(path)}") for name, path in draft.columns.items()), default=0)
     for name, path in draft.columns.items():
         entry = f"{flow(name)}: {flow(path)}"
         seen = draft.types.get(name, "")

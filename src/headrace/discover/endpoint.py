@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from headrace.core.errors import HeadraceError, InputError
 from headrace.discover.asked import Asked, part
@@ -22,7 +22,22 @@ from headrace.sources.paginate.none import SinglePage
 _ERRORS = ("error", "errors")
 
 
-def draft(asked: Asked, source: str, *, name: str | None = None, rewrite: Mapping[str, str] | None = None) -> str:
+class Choices(Protocol):
+    """Decides, where somebody is there to be asked; each gives what it was given, or something better."""
+
+    def records(self, found: list[Found]) -> list[Found]: ...
+    def paging(self, found: Paging) -> Paging: ...
+    def key(self, found: str | None, columns: Sequence[str]) -> str | None: ...
+
+
+def draft(
+    asked: Asked,
+    source: str,
+    *,
+    name: str | None = None,
+    rewrite: Mapping[str, str] | None = None,
+    choices: Choices | None = None,
+) -> str:
     """The text of a pipeline file for the list that ``asked`` asks for. ``source`` says where the request is from.
 
     Costs at most :data:`~headrace.discover.probe.MOST` requests. A POST that is not known to only read is refused.
@@ -33,7 +48,7 @@ def draft(asked: Asked, source: str, *, name: str | None = None, rewrite: Mappin
             "the request is a POST, and may change something: it is not sent to find out",
             hint="if it only reads (a search, a query), say so: --safe",
         )
-    return asyncio.run(_draft(Probe(asked, rewrite), source, name, Finder.find))
+    return asyncio.run(_draft(Probe(asked, rewrite), source, name, Finder.find, choices))
 
 
 def draft_of(listing: Listing, source: str, *, safe: bool = False) -> tuple[str, Asked]:
@@ -57,16 +72,35 @@ def _only_queries(config: Mapping[str, Any]) -> bool:
     return "mutation" not in text.split("{")[0] and "subscription" not in text.split("{")[0]
 
 
-async def _draft(probe: Probe, source: str, name: str | None, find: Callable[[Finder], Awaitable[Paging]]) -> str:
+def unasked(asked: Asked, source: str, data_path: str, paging: Mapping[str, Any], key: str | None) -> str:
+    """A file of what was answered alone: nothing was asked of the API."""
+    return text_of(
+        Draft(
+            name=name_of(str(asked.config["url"])), source=source, asked=asked, data_path=data_path, data_note="As answered.",
+            pagination=paging, paging_note="As answered, not tried.", columns={}, types={}, key=key,
+            key_note="As answered.", more={}, notes=("Nothing was asked of the API: `headrace preview` shows whether this holds.",),
+        )
+    )  # fmt: skip
+
+
+async def _draft(
+    probe: Probe,
+    source: str,
+    name: str | None,
+    find: Callable[[Finder], Awaitable[Paging]],
+    choices: Choices | None = None,
+) -> str:
     asked = probe.asked
     try:
         start = next((hint for hint in asked.hints if hint[2] == "*"), None)
         request = probe.base.with_params([(start[1], "*")]) if start is not None else probe.base
         seen = await probe.ask(request)
         found = records_of(seen.document, f"{asked.config.get('method', 'GET')} {asked.url}")
+        found = choices.records(found) if choices is not None else found
         first = probe.page(seen, found[0].path, SinglePage(type="none"))
         paging = await find(Finder(probe, found[0].path, first))
-        return probe.masker.mask_text(_written(asked, source, name, found, first, paging))
+        paging = choices.paging(paging) if choices is not None else paging
+        return probe.masker.mask_text(_written(asked, source, name, found, first, paging, choices))
     except HeadraceError as error:
         scrub(error, probe.masker.mask_text)
         raise
@@ -74,12 +108,21 @@ async def _draft(probe: Probe, source: str, name: str | None, find: Callable[[Fi
         await probe.close()
 
 
-def _written(asked: Asked, source: str, name: str | None, found: list[Found], first: Page, paging: Paging) -> str:
+def _written(
+    asked: Asked,
+    source: str,
+    name: str | None,
+    found: list[Found],
+    first: Page,
+    paging: Paging,
+    choices: Choices | None,
+) -> str:
     pages = [first, *([paging.second] if paging.second is not None else [])]
     records = [record for page in pages for record in page.records if isinstance(record, dict)]
     called = name or name_of(str(asked.config["url"]))
     named = columns(records)
     key = key_of(named, records, called)
+    answered = choices.key(key, list(named)) if choices is not None else key
     texts = [b"[" + b",".join(page.texts) + b"]" for page in pages]
     others = [f"{one.path or 'the root'} ({len(one.records)})" for one in found[1:4]]
     beside = f"; other lists: {', '.join(others)}" if others else ""
@@ -95,8 +138,9 @@ def _written(asked: Asked, source: str, name: str | None, found: list[Found], fi
             paging_note=". ".join((sure + paging.why, *paging.doubts)) + ".",
             columns=named,
             types=types(named, texts),
-            key=key,
-            key_note=f"Guessed: different in each of the {len(records)} records seen." if key is not None else
+            key=answered,
+            key_note="As answered." if answered != key else
+            f"Guessed: different in each of the {len(records)} records seen." if key is not None else
             "No field identified each record that was seen: rows are appended. Name one, such as key: [id].",
             more=_more(first, paging, found[0].path),
         )
