@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headrace.core.errors import PipelineFileError
+from headrace.destinations import from_url
+from headrace.pipeline.check import check
 from headrace.pipeline.load import load
-from headrace.steps.base import processors
 from headrace.steps.generic.api_extractor import ApiExtractor
 
 SEED = Path(__file__).parent / "seed"
@@ -56,20 +56,7 @@ def test_github_needs_its_organisation() -> None:
     assert loaded.pipeline.pipeline_id == "github-repos-extract"
 
 
-def test_steps_that_do_not_exist_yet_are_named_with_what_there_is() -> None:
-    known = processors()
-    written = {
-        "6:16: steps.decrypt_credentials": "integrations.kms_decrypt",
-        "29:16: steps.transform_data": "generic.local_bq_transformer",
-    }
-    missing = [
-        f"{place}.processor: unknown processor '{name}'. There are: {', '.join(known)}"
-        for place, name in written.items()
-        if name not in known
-    ]
-    problems: list[str] = []
-    try:
-        load(SEED / "full_pipeline.yml", environ={})
-    except PipelineFileError as error:
-        problems = error.problems
-    assert [line.split("full_pipeline.yml:")[1] for line in problems] == missing
+def test_vendor_is_checked_for_every_destination() -> None:
+    assert load(SEED / "full_pipeline.yml", environ={}).pipeline.pipeline_id == "vendor-data-pipeline"
+    for url in ("duckdb:///x.duckdb", "sqlite:///x.sqlite", "postgresql://localhost/x"):
+        assert check(SEED / "full_pipeline.yml", from_url(url).capabilities()) == []

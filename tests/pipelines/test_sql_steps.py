@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.pipelines.conftest import Noon
 
 from headrace.core.errors import CommitFailed, PipelineFileError, UsageError
 from headrace.pipeline.load import parse
@@ -60,7 +61,7 @@ def moment(value: Any) -> datetime:
 
 def test_the_seed_s_example_gives_the_same_rows_everywhere(anywhere: Any, sandbox: Any) -> None:
     secrets, rewrite = {"vendor_api": "test-key"}, {"api.vendor.com": sandbox.url}
-    result = anywhere.run(SEED, secrets=secrets, rewrite=rewrite)
+    result = anywhere.run(SEED, secrets=secrets, rewrite=rewrite, clock=Noon())
     assert (result.status, result.rows) == ("done", {"vendor_data_raw": 230, "vendor_data_transformed": 230})
     found = anywhere.rows("SELECT org_slug, id, name, created_at, extracted_at FROM vendor_data_transformed")
     raw = [json.loads(text) for (text,) in anywhere.rows("SELECT raw_data FROM vendor_data_raw")]

@@ -81,7 +81,7 @@ def _target(found: Draft, given: str | None) -> Destination | None:
 
 
 def _facts(found: Draft, target: Destination | None) -> dict[str, Any]:
-    from headrace.inspect.steps import extract_steps
+    from headrace.inspect.steps import extract_steps, made_by_sql
     from headrace.secrets.resolve import _variables as variables  # the names that the error of a missing one lists
 
     tables: list[str] = []
@@ -92,6 +92,7 @@ def _facts(found: Draft, target: Destination | None) -> dict[str, Any]:
         reference = config.auth.credential() if config.auth is not None else None
         if reference is not None:
             credentials |= dict.fromkeys(variables(reference)[:1])
+    tables += made_by_sql(found.pipeline)
     inputs = {name: ", ".join(_described(spec)) for name, spec in found.inputs.items()}
     return {
         "steps": len(found.pipeline.steps),

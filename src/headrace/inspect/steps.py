@@ -13,6 +13,7 @@ from headrace.pipeline.secrets import spelled_out
 from headrace.secrets.mask import Masker
 from headrace.steps.base import Step
 from headrace.steps.generic.api_extractor import ApiExtractor
+from headrace.steps.generic.sql_transformer import SqlTransformer
 
 NOT_YET = "RUN_ID"
 """What ``{run_id}`` shows before there is a run."""
@@ -21,6 +22,12 @@ NOT_YET = "RUN_ID"
 def extract_steps(pipeline: Pipeline) -> dict[str, ApiExtractor]:
     """The steps that ask an API, by name, in the file's order."""
     return {entry.step: entry.config for entry in pipeline.steps if isinstance(entry.config, ApiExtractor)}
+
+
+def made_by_sql(pipeline: Pipeline) -> list[str]:
+    """The tables and views of the SQL steps."""
+    configs = [entry.config for entry in pipeline.steps]
+    return list(dict.fromkeys(c.destination_table for c in configs if isinstance(c, SqlTransformer)))
 
 
 def choose(pipeline: Pipeline, step: str | None) -> tuple[str, ApiExtractor]:
