@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, GetCoreSchemaHandler, create_model
+from pydantic import Field, GetCoreSchemaHandler, create_model, field_validator
 from pydantic_core import CoreSchema, core_schema
 
+from headrace.core.cron import check_cron, check_timezone
 from headrace.core.model import Model
 from headrace.pipeline.inputs import Input
 from headrace.steps.base import Step, processors
@@ -63,6 +64,17 @@ class Schedule(Model):
     cron: str = Field(pattern=r"^\S+( \S+){4}$")
     """Minute, hour, day of month, month, day of week."""
     timezone: str = "UTC"
+    """A zone of the time zone database, such as Europe/Berlin."""
+
+    @field_validator("cron")
+    @classmethod
+    def _comes(cls, value: str) -> str:
+        return check_cron(value)
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_one(cls, value: str) -> str:
+        return check_timezone(value)
 
 
 class Pipeline(Model):
