@@ -45,6 +45,8 @@ def store(db: Connection, pages: Sequence[RawPage]) -> None:
         columns = list(zip(*found.values(), strict=True))
         rows = pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
         db.will_write(table, rows)
+        if db.loads and db.load(table, rows, _TYPES):
+            continue
         db.stage(rows, _TYPES)
         db.do("raw_delete", table=quote(table))
         names = ", ".join(map(quote, _TYPES))

@@ -28,11 +28,15 @@ class Connection(ABC):
     max_name: ClassVar[int | None] = None
     unique_keys: ClassVar[bool] = True
     """Keyed tables get a unique index."""
+    loads: ClassVar[bool] = False
+    """Rows that are all new go into their table without being staged."""
 
     def __init__(self) -> None:
         self.committing = False
         self._told = False
         """Whoever began the transaction that is open says what became of it."""
+        self.renewed: set[str] = set()
+        """Tables whose last group had rows that stood already: the next one will have some too."""
 
     def text(self, name: str, **identifiers: str) -> str:
         """The statement ``name`` of this dialect."""
@@ -130,6 +134,11 @@ class Connection(ABC):
     @abstractmethod
     def stage(self, rows: pa.Table, types: Mapping[str, ColumnType]) -> None:
         """Make ``rows`` readable as the relation :data:`STAGE`."""
+
+    def load(self, table: str, rows: pa.Table, types: Mapping[str, ColumnType]) -> bool:
+        """Insert ``rows`` into ``table`` unless one of them is there already: then nothing is done, and the answer is
+        false."""
+        return False
 
     def will_write(self, table: str, rows: pa.Table) -> None:  # noqa: B027 - most databases find their memory themselves
         """Be ready for these rows of ``table``."""

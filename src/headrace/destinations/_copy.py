@@ -14,13 +14,10 @@ from headrace.destinations._rows import decimal_text
 _NULL = "\\N"
 _ROWS = 10_000
 _BYTES = 8 << 20
-_CAST = ("int", "bigint", "bool")
+_CAST = ("int", "bigint", "bool", "float", "timestamp", "date")
 """Types that Arrow writes as PostgreSQL reads them."""
 _PRINTED: Mapping[ColumnType, Callable[[Any], str]] = {
-    "float": repr,
     "decimal": lambda v: decimal_text(v) or "0",
-    "timestamp": lambda v: v.isoformat(),
-    "date": lambda v: v.isoformat(),
     "binary": lambda v: "\\\\x" + v.hex(),
 }
 _ESCAPED = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}  # the backslash before what brings new ones

@@ -52,8 +52,11 @@ class Writer:
         db, spec = self.db, layout.spec
         if spec.key:
             rows = first_of_each(rows, spec.key)
-        columns = ", ".join(quote(c) for c in self._columns(layout, rows, layout.name))
+        names = self._columns(layout, rows, layout.name)
+        columns = ", ".join(quote(c) for c in names)
         written = rows.num_rows
+        if db.loads and not spec.key and db.load(layout.name, rows.select(names), types):
+            return int(written)
         db.stage(rows, types)
         if not spec.key:
             db.do("insert_all", table=quote(layout.name), columns=columns)
@@ -77,13 +80,18 @@ class Writer:
             rows = last_of_each(rows, spec.key, keep=keep)
         names = self._columns(layout, rows, target)
         columns = ", ".join(quote(c) for c in names)
-        db.stage(rows, types)
         if not spec.key:
-            db.do("insert_all", table=quote(target), columns=columns)
-            db.unstage()
+            if not (db.loads and db.load(target, rows.select(names), types)):
+                db.stage(rows, types)
+                db.do("insert_all", table=quote(target), columns=columns)
+                db.unstage()
             return int(rows.num_rows)
+        if db.loads and target not in db.renewed and self._load(layout, target, rows, names, types):
+            return int(rows.num_rows)
+        db.stage(rows, types)
         written = rows.num_rows
         known = known_rows(db, layout, target)
+        db.renewed.add(target) if known else db.renewed.discard(target)
         if not known:
             db.do("merge_insert_all", table=quote(target), columns=columns,
                   keys=", ".join(quote(k) for k in spec.key), conflict=_conflict(names, spec.key, keep=False))  # fmt: skip
@@ -102,6 +110,17 @@ class Writer:
             self._renew(layout, rows, known=known)
         db.unstage()
         return written
+
+    def _load(self, layout: Layout, target: str, rows: pa.Table, names: list[str], types: Types) -> bool:
+        """Put rows whose keys nobody has seen straight into ``target``; false, with nothing done, where it has some."""
+        db, spec = self.db, layout.spec
+        wanted = {*spec.key, PAGE, RECORD, HASH, spec.hash_column}
+        db.stage(rows.select([name for name in rows.column_names if name in wanted]), types)
+        loaded = not known_rows(db, layout, target) and db.load(target, rows.select(names), types)
+        if loaded and layout.has_seen:
+            self._renew(layout, rows, known=0)
+        db.unstage()
+        return loaded
 
     def _replace_picked(self, layout: Layout, target: str, rows: pa.Table, names: list[str], *, keep: bool) -> None:
         db = self.db

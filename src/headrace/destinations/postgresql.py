@@ -66,6 +66,7 @@ class PostgreSQLConnection(Connection):
 
     dialect: ClassVar[str] = "postgresql"
     max_name: ClassVar[int | None] = 63
+    loads: ClassVar[bool] = True
 
     def __init__(self, dsn: str) -> None:
         super().__init__()
@@ -121,17 +122,36 @@ class PostgreSQLConnection(Connection):
     def safe_text(self, text: str) -> str:
         return super().safe_text(text).replace("\0", "\\0")
 
+    def load(self, table: str, rows: pa.Table, types: Mapping[str, ColumnType]) -> bool:
+        from psycopg.errors import FeatureNotSupported, UniqueViolation, WrongObjectType
+
+        from headrace.destinations._rows import types_of
+
+        self.run("SAVEPOINT headrace_load")
+        try:
+            self._copy(quote(table), rows, types_of(rows, types))
+        except (UniqueViolation, FeatureNotSupported, WrongObjectType):  # a row is there; or COPY enters no such table
+            self.run("ROLLBACK TO SAVEPOINT headrace_load")
+            return False
+        self.run("RELEASE SAVEPOINT headrace_load")
+        return True
+
     def stage(self, rows: pa.Table, types: Mapping[str, ColumnType]) -> None:
-        from headrace.destinations._copy import copy_text
         from headrace.destinations._rows import types_of
 
         known = types_of(rows, types)
         lines = ", ".join(f"{quote(name)} {_TYPES[type]}" for name, type in known.items())
         self.run(f"CREATE TEMP TABLE {STAGE} ({lines}) ON COMMIT DROP")
+        self._copy(f"pg_temp.{STAGE}", rows, known)
+
+    def _copy(self, table: str, rows: pa.Table, types: Mapping[str, ColumnType]) -> None:
+        from headrace.destinations._copy import copy_text
+
         if self.committing:
             faults.point("commit.sql")
-        with self.connection.cursor() as cursor, cursor.copy(f"COPY pg_temp.{STAGE} FROM STDIN") as copy:
-            for text in copy_text(rows, known):
+        into = f"COPY {table} ({', '.join(map(quote, types))}) FROM STDIN"
+        with self.connection.cursor() as cursor, cursor.copy(into.encode()) as copy:
+            for text in copy_text(rows, types):
                 copy.write(text)
 
     def unstage(self) -> None:
