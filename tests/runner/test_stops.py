@@ -62,7 +62,7 @@ def test_it_goes_on_as_if_nothing_had_been(place: Any, api: Any, monkeypatch: py
         strike = At(6 * runs, twice=twice)
         api.asked.clear()
         with monkeypatch.context() as patch:
-            patch.setattr("headrace.runner.api._stopping", strike.listening)
+            patch.setattr("headrace.runner.api.stopping", strike.listening)
             try:
                 status = place.run(file, run_id=f"r{runs}", sinks=[strike]).status
             except Interrupted:

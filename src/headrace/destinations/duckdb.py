@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from headrace.core.contracts import Capabilities, Destination
@@ -17,6 +17,7 @@ from headrace.core.tables import GROUP_ROWS
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import STAGE, Connection, Row
 from headrace.destinations._room import CHANGING, CHECKPOINT, Room
+from headrace.destinations._shared import SharedFile, shared
 from headrace.destinations._sql import quote
 from headrace.destinations._url import MEMORY, file_of, same_file, url_of
 
@@ -40,13 +41,12 @@ _READ: Mapping[str, ColumnType] = {
 _CONFIG: dict[str, Any] = {"autoinstall_known_extensions": False}
 """Replaying the log of a killed process looks for extensions before those built in are there, and would fetch them
 from the network; told not to, it uses the built-in ones."""
-MEASURING = "4GB"
-"""Enough to look at the last bodies of an archive, however long they are."""
+MEASURING = 4096
+"""MB: enough to look at the last bodies of an archive, however long they are."""
 MOST = 16_384
 """MB at which a commit is given up for want of memory."""
 _SETTINGS = (
     "SET TimeZone = 'UTC'",
-    f"SET memory_limit = '{CHANGING}MB'",
     f"SET checkpoint_threshold = '{CHECKPOINT}MB'",
     "SET max_vacuum_tasks = 0",  # a checkpoint would merge the ends of groups, and write all the groups anew for it
     "SET python_enable_replacements = false",
@@ -56,8 +56,6 @@ _ROWS = "headrace_rows"
 """The temporary relation that holds plain rows on their way in."""
 _FEW = 50
 """Plain rows up to which a statement with their values is cheaper than a relation."""
-_attaching = Lock()
-"""Sessions of one process that open a file at once: only one attaches it."""
 _HOLDER = re.compile(r"held in (.*?) \(PID (\d+)\)")
 
 
@@ -77,6 +75,8 @@ class DuckDBConnection(Connection):
         """Bytes of the log after the last commit."""
         self.readers = 0
         """Queries that are still being read; they keep the file open."""
+        self._file = SharedFile(path) if path == MEMORY else shared(same_file(path))
+        self._writing = False
         self._open()
 
     def execute(self, sql: str, params: Sequence[Any]) -> list[Row]:
@@ -99,7 +99,18 @@ class DuckDBConnection(Connection):
             self.connection.unregister(_ROWS)
 
     def begin(self) -> None:
-        self.connection.execute("BEGIN")
+        self._file.take()
+        self._writing = True
+        try:
+            self.connection.execute("BEGIN")
+        except BaseException:
+            self._written()
+            raise
+
+    def _written(self) -> None:
+        if self._writing:
+            self._writing = False
+            self._file.give()
 
     def commit(self) -> None:
         import duckdb
@@ -112,6 +123,8 @@ class DuckDBConnection(Connection):
                 f"the file could not be written on: {str(error).strip().splitlines()[0]}", place=self.path,
                 hint="run it again: it goes on from what was committed",
             ) from error  # fmt: skip
+        finally:
+            self._written()
 
     def _look_at_log(self) -> None:
         """A log that is shorter than it was has been replaced by a checkpoint."""
@@ -128,9 +141,14 @@ class DuckDBConnection(Connection):
             self.connection.execute("ROLLBACK")
         with suppress(Exception):
             self.connection.unregister(STAGE)
+        if self._short_of_memory(sys.exc_info()[1]):  # said before the next one writes
+            self._file.spoil(2 * self._room.megabytes)
+        self._written()
 
     def close(self) -> None:
         self.connection.close()
+        self._file.leave(self)
+        self._written()
 
     def vacuum(self, own: Sequence[str], shared: Sequence[str]) -> None:
         """DuckDB never shrinks a file: it is copied."""
@@ -182,11 +200,13 @@ class DuckDBConnection(Connection):
         self._make_room()
 
     def more_room(self, error: BaseException) -> bool:
-        import duckdb
-
-        short = isinstance(error, duckdb.OutOfMemoryException) and self._room.megabytes < MOST
-        if not short or self.readers or self.path == MEMORY:
+        if not self._short_of_memory(error) or self.readers or self.path == MEMORY:
             return False
+        if not self._file.alone:
+            raise DestinationBusy(
+                f"{self.path}: the memory for what all runs of this process write there did not do",
+                hint="run it again: it goes on from what was committed, with more",
+            ) from error
         self._room.short()
         enough = self._room.megabytes
         self.connection.close()  # what a deletion that ran out of memory has marked, no ROLLBACK finds again
@@ -195,13 +215,19 @@ class DuckDBConnection(Connection):
         self._make_room()
         return True
 
+    def _short_of_memory(self, error: BaseException | None) -> bool:
+        import duckdb
+
+        return isinstance(error, duckdb.OutOfMemoryException) and self._room.megabytes < MOST
+
     def will_read(self, size: int) -> None:
         self._room.read(size)
         self._make_room()
 
     def _make_room(self) -> None:
-        if self._room.megabytes != self._given:
-            self._given = self._room.megabytes
+        wanted = self._file.memory(self, self._room.megabytes)
+        if wanted != self._given or not self._file.alone:
+            self._given = wanted
             with suppress(Exception):  # less than what is in use just now: the next commit tries again
                 self.connection.execute(f"SET memory_limit = '{self._given}MB'")
                 return
@@ -209,15 +235,27 @@ class DuckDBConnection(Connection):
 
     def _open(self) -> None:
         self._room, self._given = Room(), CHANGING
-        self.connection = connect(self.path, self.read_only)
+        self.connection = self._file.open(self, self.read_only, lambda read_only: connect(self.path, read_only))
+        try:
+            self._measure()
+        except BaseException:
+            self.close()
+            raise
+
+    def _measure(self) -> None:
+        """As much as it needs before anything is written."""
+        self._set_memory(CHANGING)
         archives = [] if self.read_only else [str(table) for (table,) in self.do("raw_tables")]
         if not archives:
             return
-        self.connection.execute(f"SET memory_limit = '{MEASURING}'")
+        self._set_memory(MEASURING)
         for table in archives:
             rows, size = self.do("raw_end", table=quote(table))[0]
             self._room.write(table, "response_blob", int(rows), int(size))
-        self._given = max(CHANGING, self._room.megabytes)  # until the first commit: a purge changes rows as well
+        self._set_memory(max(CHANGING, self._room.megabytes))  # until the first commit: a purge changes rows as well
+
+    def _set_memory(self, megabytes: int) -> None:
+        self._given = self._file.memory(self, megabytes)
         self.connection.execute(f"SET memory_limit = '{self._given}MB'")
 
     def unstage(self) -> None:
@@ -341,9 +379,8 @@ def _attach(path: str, read_only: bool) -> duckdb.DuckDBPyConnection:
     if path == MEMORY:
         return duckdb.connect(MEMORY, config=_CONFIG)
     file = str(Path(path).absolute())
-    shared = hashlib.sha256(f"{file} {read_only}".encode()).hexdigest()[:16]
-    with _attaching:
-        return _share(duckdb.connect(f":memory:headrace-{shared}", config=_CONFIG), path, file, read_only)
+    name = hashlib.sha256(f"{file} {read_only}".encode()).hexdigest()[:16]
+    return _share(duckdb.connect(f":memory:headrace-{name}", config=_CONFIG), path, file, read_only)
 
 
 def _share(connection: duckdb.DuckDBPyConnection, path: str, file: str, read_only: bool) -> duckdb.DuckDBPyConnection:

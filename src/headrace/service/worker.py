@@ -7,15 +7,15 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import uuid4
 
 from headrace.core.clock import SystemClock
-from headrace.core.errors import DestinationBusy, HeadraceError, Interrupted, RunIsHeld, StateError
-from headrace.runner.api import Prepared, Settings, drive
+from headrace.core.errors import DestinationBusy, HeadraceError, Interrupted, RunIsHeld, RunRefused, StateError
+from headrace.runner.api import Prepared, Settings, drive, stored_job, stored_run
 from headrace.runner.result import RunResult
 from headrace.runner.stopping import Stop
 from headrace.service.config import ServiceConfig
@@ -33,6 +33,10 @@ HELD_PAUSE = 2.0
 """Seconds before a run that another process still holds is tried again."""
 PATIENCE = 10.0
 """Seconds that a cancelled run may take to commit what it has."""
+
+AGAIN = "again"
+"""Kind of the document, named by the request, that says how a run that had ended is to go on: ``max_pages``,
+``accept``."""
 
 _Why = Literal["", "cancel", "drain", "lost"]
 
@@ -133,6 +137,8 @@ class Worker:
                 return
             self._running[request.request_id] = run
         self._changed(request.request_id)
+        if request.cancel:
+            self._end(run, "cancel")
         if self._draining:
             self._end(run, "drain")
         run.thread.start()
@@ -191,12 +197,15 @@ class Worker:
         """Run it; what the store is to say of its end, or ``None`` when it is to go on elsewhere or later."""
         request = run.request
         try:
+            again = self._store.document(AGAIN, request.request_id)
             prepared = self._prepare(request)
             steps = [(entry.step, entry.title or entry.step) for entry in prepared.job.steps]
             run.reporter.expect(steps, self._last_detail(request))
-            result = self._drive(run, prepared)
-        except (RunIsHeld, DestinationBusy) as error:
+            result = self._drive(run, prepared, dict(again.body) if again else request.options)
+        except (RunIsHeld, DestinationBusy, StateError) as error:
             _log.info("run %s waits: %s", request.request_id, error.message)
+            with suppress(StateError):
+                self._store.update(request.request_id, self.owner, error=f"waits: {error.message}")
             self._over.wait(HELD_PAUSE)
             return None
         except Interrupted as error:
@@ -210,18 +219,28 @@ class Worker:
         remedy = next((remedy for _, remedy in result.suspicions), "").replace("RUN_ID", request.request_id)
         return self._ended(run, result.status, result.error, remedy)
 
-    def _drive(self, run: _Running, prepared: Prepared) -> RunResult:
+    def _drive(self, run: _Running, prepared: Prepared, options: Mapping[str, Any]) -> RunResult:
         config = self._config
+        accept = bool(options.get("accept"))
         settings = Settings(
             state=config.state,
             secrets_file=config.secrets_file,
             sinks=(run.reporter,),
             rewrite=config.rewrite,
-            max_pages=run.request.options.get("max_pages"),
+            max_pages=options.get("max_pages"),
+            accept=accept,
+            offline=accept,
             stop=run.stop,
         )
         with StateStore.open(config.state) as state:
-            return drive(prepared.job, prepared.destination, state, settings)
+            try:
+                return drive(prepared.job, prepared.destination, state, settings)
+            except RunRefused as refused:
+                if isinstance(refused, RunIsHeld):
+                    raise
+                # The file has changed since the run began: it goes on with the one that it began with.
+                record = stored_run(run.request.request_id, prepared.destination, run.request.org)
+                return drive(stored_job(record), prepared.destination, state, settings)
 
     def _ended(self, run: _Running, status: str, error: str, remedy: str) -> dict[str, Any] | None:
         if status == "interrupted" and run.why in ("drain", "lost"):

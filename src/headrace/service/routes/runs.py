@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from headrace.service import problems
@@ -16,6 +16,7 @@ from headrace.service.context import Here, Service
 from headrace.service.routes.pipeline import Accepted, find
 from headrace.service.security import Reader, Runner
 from headrace.service.views import RunView, Status, view
+from headrace.service.worker import AGAIN
 from headrace.state.progress.contract import ENDED, Request
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -107,16 +108,42 @@ async def cancel(service: Here, caller: Runner, request_id: str) -> Accepted:
     return Accepted(request_id=request_id)
 
 
-@router.post("/{request_id}/resume", status_code=202, responses=problems.declared(404, 409, 422))
-async def resume(service: Here, caller: Runner, request_id: str) -> Accepted:
+class Resume(BaseModel):
+    """How a run is to go on."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    max_pages: int | None = Field(None, ge=1, le=10**9)
+    """Pause after this many further pages of each stream."""
+
+
+@router.post("/{request_id}/resume", status_code=202, responses=problems.declared(400, 404, 409, 422))
+async def resume(service: Here, caller: Runner, request_id: str, asked: Resume | None = None) -> Accepted:
     """Go on with a run that has ended before its end, from its last commit. 409 when it is done, or going on."""
     found = await find(service, caller, request_id)
-    if found.status == "done":
-        raise problems.Refusal(409, f"run {request_id} is done", request_id=request_id)
-    if not await asyncio.to_thread(service.store.reopen, request_id):
-        raise problems.Refusal(409, f"run {request_id} is {found.status}", request_id=request_id)
+    if found.status in ("done", "suspect"):
+        hint = "POST /runs/{request_id}/accept takes it as complete" if found.status == "suspect" else ""
+        raise problems.Refusal(409, f"run {request_id} is {found.status}", hint=hint, request_id=request_id)
+    again = {"max_pages": asked.max_pages if asked else None}
+    return await asyncio.to_thread(go_on, service, found, again)
+
+
+@router.post("/{request_id}/accept", status_code=202, responses=problems.declared(404, 409, 422))
+async def accept(service: Here, caller: Runner, request_id: str) -> Accepted:
+    """Take a suspect run as complete: its replaced tables are exchanged, and absences count. Makes no request."""
+    found = await find(service, caller, request_id)
+    if found.status != "suspect":
+        raise problems.Refusal(409, f"run {request_id} is {found.status}, not suspect", request_id=request_id)
+    return await asyncio.to_thread(go_on, service, found, {"accept": True})
+
+
+def go_on(service: Service, request: Request, again: dict[str, Any]) -> Accepted:
+    """Queue a run that has ended, and say how it is to go on. Blocks. Raises Refusal (409) when it has not ended."""
+    service.store.put(AGAIN, request.request_id, again)
+    if not service.store.reopen(request.request_id):
+        raise problems.Refusal(409, f"run {request.request_id} has not ended", request_id=request.request_id)
     service.worker.wake()
-    return Accepted(request_id=request_id)
+    return Accepted(request_id=request.request_id)
 
 
 async def _stream(service: Service, request: Request, after: int) -> AsyncIterator[bytes]:
