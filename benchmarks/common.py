@@ -9,6 +9,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 import urllib.request
@@ -270,6 +271,13 @@ def headrace(pipeline: Path, destination: str, url: str, *more: str) -> list[str
 def watched(pipeline: Path, destination: str, url: str) -> list[str]:
     """The same run with its events timed."""
     return [sys.executable, str(HERE / "child.py"), str(pipeline), destination, f"base={url}"]
+
+
+def compiled() -> None:
+    """Everything that a run imports is compiled, as pip leaves it: else each process would compile it again where
+    Python may write no bytecode."""
+    for path in (sysconfig.get_paths()["purelib"], HERE.parent / "src"):
+        subprocess.run([sys.executable, "-m", "compileall", "-q", "-j", "2", str(path)], stdout=subprocess.DEVNULL)
 
 
 def dlt_python() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pipelines
 from common import Figure, Given, Outcome, Started, finish, folder, server, start, watched
 
-PAGES, SIZE, LATENCY = 300, 100, 100
+PAGES, SIZE, LATENCY = 600, 100, 100
 
 
 def run(given: Given) -> Outcome:

@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-from common import HERE, Given, Outcome
+from common import HERE, Given, Outcome, compiled
 
 GROUPS = (
     "engine", "memory", "postgres", "sqlite", "latency", "window", "slices", "limits", "sync", "updates", "commit_share",
@@ -34,6 +34,7 @@ def main() -> None:
     names = given.only.split(",") if given.only else list(QUICK if given.quick else GROUPS)
     if unknown := set(names) - set(GROUPS):
         options.error(f"there is no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
+    compiled()
     outcomes = {}
     for name in names:
         group = importlib.import_module(name)

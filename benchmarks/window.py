@@ -5,7 +5,7 @@ from __future__ import annotations
 import pipelines
 from common import Figure, Given, Outcome, folder, headrace, in_turns, median, server, table
 
-PAGES, SIZE, LATENCY, IN_FLIGHT = 640, 20, 100, 16
+PAGES, SIZE, LATENCY, IN_FLIGHT = 800, 20, 100, 16
 
 
 def run(given: Given) -> Outcome:
