@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: setup demo test lint cloud crash simulate churn claims fuzz bench profile docs schema clean
+.PHONY: setup demo test lint service cloud crash simulate churn claims fuzz bench profile docs schema clean
 
 .venv/.dev: pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "python3 >= 3.11 with venv is needed (Debian: apt install python3-venv)"; exit 1; }
@@ -26,7 +26,7 @@ demo: .venv/.dev  ## the whole story in a minute: crawl, kill -9, resume, look
 	@$(BIN)/python -m headrace.sandbox.demo
 
 test: .venv/.dev lint  ## everything but the slow lanes
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not crash and not cloud"
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not crash and not cloud and not service"
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
@@ -37,6 +37,9 @@ lint: .venv/.dev
 crash: .venv/.dev  ## every fault in every paging style; then real kills over every destination, paging and write mode
 	$(BIN)/python -m pytest -q -m crash tests
 	@$(BIN)/python -m headrace.testing.crash --kills $(or $(KILLS),200) --results $(or $(RESULTS),build/results)
+
+service: .venv/.dev  ## services that are killed, flooded and lose their store, one instance and two
+	$(BIN)/python -m pytest -q -m service tests
 
 cloud: .venv/.dev  ## key services and secret managers of the clouds: the real clients, against stand-ins on loopback
 	$(BIN)/python -m pytest -q -m cloud tests

@@ -106,23 +106,28 @@ class Reporter:
             return self._fields()
 
     def flush(self, store: ProgressStore, owner: str) -> bool:
-        """Bring what is new to ``store``; whether there was something. Raises StateError, and keeps it then."""
+        """Bring what is new to ``store``; whether there was something and ``owner`` holds the request. Else, and when it
+        raises StateError, it is kept."""
         with self._flushing:
             with self._lock:
                 if not self._changed:
                     return False
                 changes, self._changed = self._fields(), False
                 batch, self._waiting = self._waiting, []
+            stored = False
             try:
-                if store.update(self.request_id, owner, **changes):
-                    short = {name: changes[name] for name in _SHOWN}
-                    store.append_events(self.request_id, [*batch, {"type": "Progress", **short}])
+                if stored := store.update(self.request_id, owner, **changes):
+                    batch.append({"type": "Progress", **{name: changes[name] for name in _SHOWN}})
+                    store.append_events(self.request_id, batch)
             except BaseException:
-                with self._lock:
-                    self._waiting = [*batch, *self._waiting][-MAX_EVENTS:]
-                    self._changed = True
+                stored = False
                 raise
-            return True
+            finally:
+                if not stored:  # away, or emptied and about to be filled again
+                    with self._lock:
+                        self._waiting = [*batch, *self._waiting][-MAX_EVENTS:]
+                        self._changed = True
+            return stored
 
     def _fields(self) -> dict[str, Any]:
         current = self._current

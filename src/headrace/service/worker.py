@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -156,12 +156,18 @@ class Worker:
                 for run in runs:
                     if run.ended:
                         continue
-                    if run.request.request_id not in held:
+                    if run.request.request_id not in held and not self._restored(run):
                         self._end(run, "lost")
                     elif (now := self._store.get(run.request.request_id)) is not None and now.cancel:
                         self._end(run, "cancel")
             except StateError as error:
                 _log.warning("the store cannot be reached, runs go on: %s", error.message)
+
+    def _restored(self, run: _Running) -> bool:
+        """Whether a request that is no longer held was not taken by somebody, but lost by the store: it is there again,
+        as far as the run has come."""
+        known = replace(run.request, status="running", owner=self.owner, **run.reporter.fields())
+        return self._store.restore(known, self.owner, lease_seconds=self._config.lease_seconds)
 
     def _flush_all(self) -> None:
         while not self._over.wait(FLUSH_EVERY):
@@ -262,7 +268,10 @@ class Worker:
                 if changes is None:
                     self._store.give_back(request_id, self.owner)
                 else:
-                    self._store.update(request_id, self.owner, **changes, finished_at=SystemClock().now())
+                    changes["finished_at"] = SystemClock().now()
+                    if not self._store.update(request_id, self.owner, **changes) and self._restored(run):
+                        run.reporter.flush(self._store, self.owner)
+                        self._store.update(request_id, self.owner, **changes)
                 return
             except StateError as error:
                 run.ended = False

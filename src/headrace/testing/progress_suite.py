@@ -363,6 +363,37 @@ class ProgressContract:
         assert (found := store.latest()) is not None
         assert found.status == "queued"
 
+    def test_a_lost_request_is_restored_by_who_runs_it(self, store: ProgressStore, other: ProgressStore) -> None:
+        lost = replace(
+            request(1, scope="s", org="acme"), status="running", owner="a", progress=40.0, rows=7, started_at=AT + 1, updated_at=AT + 2
+        )  # fmt: skip
+        assert store.restore(lost, "a", lease_seconds=LONG)
+        found = there(store, "r1")
+        assert replace(found, updated_at=AT + 2) == lost
+        assert store.restore(lost, "a", lease_seconds=LONG), "who holds it may ask again"
+        assert not other.restore(lost, "b", lease_seconds=LONG)
+        assert other.claim("b", lease_seconds=LONG) is None
+        assert [found.request_id for found in store.find(org="acme")] == ["r1"]
+        with pytest.raises(ScopeIsBusy):
+            store.create(request(2, scope="s"))
+        assert store.update("r1", "a", progress=50.0)
+        assert store.append_events("r1", [{"n": 1}]) == 1
+        assert store.update("r1", "a", status="done")
+        assert not store.restore(lost, "a", lease_seconds=LONG), "it has ended"
+        assert there(store, "r1").status == "done"
+
+    def test_what_came_back_as_queued_is_taken_again(self, store: ProgressStore) -> None:
+        queued = store.create(request(1, scope="s"))
+        assert store.restore(replace(queued, rows=9), "a", lease_seconds=LONG)
+        found = there(store, "r1")
+        assert (found.status, found.owner, found.rows) == ("running", "a", 0)
+        assert store.claim("b", lease_seconds=LONG) is None
+
+    def test_a_lost_request_whose_scope_is_taken_stays_lost(self, store: ProgressStore) -> None:
+        store.create(request(2, scope="s"))
+        assert not store.restore(request(1, scope="s"), "a", lease_seconds=LONG)
+        assert store.get("r1") is None
+
     def test_give_back(self, store: ProgressStore, other: ProgressStore) -> None:
         self.held(store, scope="s")
         other.give_back("r1", "b")

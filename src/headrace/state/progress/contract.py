@@ -120,6 +120,12 @@ class ProgressStore(Protocol):
         holds."""
         ...
 
+    def restore(self, request: Request, owner: str, *, lease_seconds: float) -> bool:
+        """For a request that ``owner`` is running and no longer holds: take it again when the store has lost it (it was
+        emptied) or shows it as queued (it came back as it was earlier). False when it is another's, has ended, or
+        another request of its scope is queued or running."""
+        ...
+
     def give_back(self, request_id: str, owner: str) -> None:
         """Queue it again for another instance (a drained service); no effect when ``owner`` does not hold it."""
         ...

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from headrace.core.errors import StateError, UsageError
@@ -161,6 +162,16 @@ class PostgresProgress:
     def beat(self, owner: str, request_ids: Sequence[str], *, lease_seconds: float) -> frozenset[str]:
         given = {"owner": owner, "lease": rows.microseconds(lease_seconds), "ids": list(request_ids)}
         return frozenset(request_id for (request_id,) in self._rows(_SQL["beat"], given))
+
+    def restore(self, request: Request, owner: str, *, lease_seconds: float) -> bool:
+        kept = dict(zip(rows.COLUMNS, rows.values(replace(request, status="queued")), strict=True))
+        given = {"request_id": request.request_id, "owner": owner, "lease": rows.microseconds(lease_seconds)}
+
+        def work(connection: Connection) -> bool:
+            _execute(connection, _SQL["insert"], kept)  # nothing happens when it, or another of its scope, is there
+            return _execute(connection, _SQL["take"], given).rowcount == 1
+
+        return self._run(work)
 
     def give_back(self, request_id: str, owner: str) -> None:
         self._count(_SQL["give_back"], {"request_id": request_id, "owner": owner})

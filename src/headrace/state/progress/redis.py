@@ -112,6 +112,12 @@ class RedisProgress:
     def beat(self, owner: str, request_ids: Sequence[str], *, lease_seconds: float) -> frozenset[str]:
         return frozenset(self._run("beat", owner, rows.microseconds(lease_seconds), *request_ids))
 
+    def restore(self, request: Request, owner: str, *, lease_seconds: float) -> bool:
+        first = (request.request_id, owner, rows.microseconds(lease_seconds))
+        more = (request.org, request.scope, request.created_at)
+        values = _named(zip(rows.COLUMNS, rows.values(request), strict=True))
+        return bool(self._run("restore", *first, *more, *values))
+
     def give_back(self, request_id: str, owner: str) -> None:
         self._run("give_back", request_id, owner)
 

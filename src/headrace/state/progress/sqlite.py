@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ T = TypeVar("T")
 _VERSION = 1
 _COLUMNS = ", ".join(rows.COLUMNS)
 _SQL = sections("headrace.state.progress", "sql/sqlite.sql")
+_INSERT = f"INSERT INTO requests ({_COLUMNS}) VALUES ({', '.join('?' * len(rows.COLUMNS))})"
 _CLAIM = fill(_SQL["claim"], {"columns": _COLUMNS})
 
 
@@ -48,15 +50,13 @@ class SqliteProgress:
                 return there
             _refuse_busy(connection, request.scope)
             now = self._clock.now()
-            given = dict(zip(rows.COLUMNS, rows.values(request), strict=True))
-            given |= {"created_at": request.created_at or now, "updated_at": request.updated_at or now}
-            holes = ", ".join("?" * len(given))
-            _execute(connection, f"INSERT INTO requests ({_COLUMNS}) VALUES ({holes})", list(given.values()))
+            created = replace(request, created_at=request.created_at or now, updated_at=request.updated_at or now)
+            _execute(connection, _INSERT, rows.values(created))
             if key:
                 _execute(connection, "INSERT INTO keys VALUES (?, ?, ?)", (request.org, key, request.request_id))
-            created = _one(connection, "request_id = ?", request.request_id)
-            assert created is not None
-            return created
+            stored = _one(connection, "request_id = ?", request.request_id)
+            assert stored is not None
+            return stored
 
         return self._write(work)
 
@@ -134,6 +134,20 @@ class SqliteProgress:
         }
         found = self._write(lambda connection: _execute(connection, _SQL["beat"], given).fetchall())
         return frozenset(request_id for (request_id,) in found)
+
+    def restore(self, request: Request, owner: str, *, lease_seconds: float) -> bool:
+        lease = rows.microseconds(lease_seconds)
+
+        def work(connection: sqlite3.Connection) -> bool:
+            there = _one(connection, "request_id = ?", request.request_id)
+            if there is None:
+                if _busy(connection, request.scope) is not None:
+                    return False
+                _execute(connection, _INSERT, rows.values(replace(request, status="queued")))
+            given = {"request_id": request.request_id, "owner": owner, "now": self._clock.now(), "lease": lease}
+            return _execute(connection, _SQL["take"], given).rowcount == 1
+
+        return self._write(work)
 
     def give_back(self, request_id: str, owner: str) -> None:
         given = {"request_id": request_id, "owner": owner, "now": self._clock.now()}
@@ -285,9 +299,12 @@ def _one(connection: sqlite3.Connection, where: str, *given: Any) -> Request | N
 
 
 def _refuse_busy(connection: sqlite3.Connection, scope: str) -> None:
-    busy = _one(connection, "scope = ? AND scope <> '' AND status IN ('queued', 'running')", scope)
-    if busy is not None:
+    if (busy := _busy(connection, scope)) is not None:
         raise rows.busy(busy.request_id)
+
+
+def _busy(connection: sqlite3.Connection, scope: str) -> Request | None:
+    return _one(connection, "scope = ? AND scope <> '' AND status IN ('queued', 'running')", scope)
 
 
 def _document(row: tuple[str, str, str, int]) -> Document:

@@ -39,3 +39,9 @@ local function wait(id)
   redis.call('ZREM', 'headrace:running', id)
   redis.call('ZADD', 'headrace:queued', redis.call('HGET', key_of(id), 'created_at'), id)
 end
+
+local function keep(id, org, created_at, key, ...)
+  redis.call('HSET', key_of(id), 'last_event', '0', 'key', key, ...)
+  redis.call('ZADD', 'headrace:requests', created_at, id)
+  redis.call('ZADD', 'headrace:requests:' .. org, created_at, id)
+end

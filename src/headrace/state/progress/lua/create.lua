@@ -7,12 +7,10 @@ end
 local other = busy(scope)
 if other then return {'busy', other} end
 if created_at == '0' then created_at = text(now) end
-redis.call('HSET', key_of(id), 'last_event', '0', 'key', key, unpack(ARGV, 6))
+keep(id, org, created_at, key, unpack(ARGV, 6))
 redis.call('HSET', key_of(id), 'created_at', created_at)
 if redis.call('HGET', key_of(id), 'updated_at') == '0' then redis.call('HSET', key_of(id), 'updated_at', text(now)) end
 if key ~= '' then redis.call('HSET', 'headrace:keys:' .. org, key, id) end
 take_scope(id, scope)
-redis.call('ZADD', 'headrace:requests', created_at, id)
-redis.call('ZADD', 'headrace:requests:' .. org, created_at, id)
 redis.call('ZADD', 'headrace:queued', created_at, id)
 return {'made', redis.call('HGETALL', key_of(id))}

@@ -88,6 +88,11 @@ UPDATE headrace_service.requests SET
   status = CASE status WHEN 'queued' THEN 'cancelled' ELSE status END
 WHERE request_id = %(request_id)s AND status IN ('queued', 'running')
 
+-- name: take
+UPDATE headrace_service.requests SET
+  status = 'running', owner = %(owner)s, lease = {now} + %(lease)s, updated_at = {now}
+WHERE request_id = %(request_id)s AND (status = 'queued' OR (status = 'running' AND owner = %(owner)s))
+
 -- name: give_back
 UPDATE headrace_service.requests SET status = 'queued', owner = '', lease = 0, updated_at = {now}
 WHERE request_id = %(request_id)s AND owner = %(owner)s AND status = 'running'

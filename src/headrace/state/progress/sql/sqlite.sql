@@ -62,6 +62,11 @@ UPDATE requests SET
   status = CASE status WHEN 'queued' THEN 'cancelled' ELSE status END
 WHERE request_id = :request_id AND status IN ('queued', 'running')
 
+-- name: take
+UPDATE requests SET
+  status = 'running', owner = :owner, lease = :now + :lease, updated_at = :now
+WHERE request_id = :request_id AND (status = 'queued' OR (status = 'running' AND owner = :owner))
+
 -- name: give_back
 UPDATE requests SET status = 'queued', owner = '', lease = 0, updated_at = :now
 WHERE request_id = :request_id AND owner = :owner AND status = 'running'
