@@ -21,7 +21,8 @@ import yaml
 from headrace.service.app import create_app
 from headrace.service.config import ServiceConfig
 from headrace.service.context import Service
-from headrace.service.serving import listen
+from headrace.service.security import Gate
+from headrace.service.serving import SETTINGS, listen
 from headrace.state.progress.contract import ProgressStore
 
 PATIENCE = 60.0
@@ -146,6 +147,12 @@ class Running:
     url: str
     service: Service
     client: httpx.Client
+    app: Any = None
+
+    def gate(self) -> Gate:
+        """Tells callers by their keys."""
+        found: Gate = self.app.state.gate
+        return found
 
     def update(self, **asked: Any) -> str:
         """Ask for a run; its id."""
@@ -169,7 +176,7 @@ def serving(config: ServiceConfig, *, store: ProgressStore | None = None) -> Ite
     """A service in a thread, as ``headrace serve`` has it; drained at the end."""
     app = create_app(config, store=store)
     listener = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5))
+    server = uvicorn.Server(uvicorn.Config(app, **SETTINGS))
     started = threading.Event()
     startup = server.startup
 
@@ -184,7 +191,7 @@ def serving(config: ServiceConfig, *, store: ProgressStore | None = None) -> Ite
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
         with httpx.Client(base_url=url, timeout=PATIENCE) as client:
-            yield Running(url, app.state.service, client)
+            yield Running(url, app.state.service, client, app)
     finally:
         app.state.service.hub.close_soon()
         server.should_exit = True

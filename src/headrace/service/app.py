@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from headrace._version import __version__
 from headrace.service import problems
@@ -15,11 +17,28 @@ from headrace.service.asking import prepare_request
 from headrace.service.catalogue import Catalogue
 from headrace.service.config import ServiceConfig
 from headrace.service.context import Service
+from headrace.service.front import Front
 from headrace.service.hub import Hub
-from headrace.service.routes import health, pipeline, runs
+from headrace.service.keys import Keys
+from headrace.service.routes import health, keys, pipeline, runs
+from headrace.service.security import Gate
 from headrace.service.worker import Worker
 from headrace.state.progress.contract import ProgressStore
 from headrace.state.progress.open import open_progress
+
+EVERYWHERE = (401, 403, 408, 413, 421, 429, 500, 503)
+"""Statuses that any route may answer with."""
+
+
+class Application(FastAPI):
+    """FastAPI with :class:`~headrace.service.front.Front` before everything, its answers to errors included."""
+
+    def __init__(self, config: ServiceConfig, **settings: Any) -> None:
+        self._config = config
+        super().__init__(**settings)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Front(super().build_middleware_stack(), self._config)
 
 
 def create_app(config: ServiceConfig, *, store: ProgressStore | None = None) -> FastAPI:
@@ -46,15 +65,17 @@ def create_app(config: ServiceConfig, *, store: ProgressStore | None = None) -> 
             if store is None:
                 progress.close()
 
-    app = FastAPI(
+    app = Application(
+        config,
         title="Headrace",
         version=__version__,
         description="Runs pipelines from web APIs into databases, and shows how far they are.",
         lifespan=lifespan,
-        responses=problems.declared(500, 503),
+        responses=problems.declared(*EVERYWHERE),
     )
     app.state.service = service
+    app.state.gate = Gate(config, Keys(progress))
     problems.install(app)
-    for routes in (pipeline, runs, health):
+    for routes in (pipeline, runs, keys, health):
         app.include_router(routes.router)
     return app

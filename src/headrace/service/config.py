@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from headrace.core.errors import InputError, UsageError
+from headrace.core.hosts import host_rules
 from headrace.core.model import Model
 from headrace.core.suggest import did_you_mean
 
@@ -44,6 +45,37 @@ class ServiceConfig(Model):
     """Sends requests for a host to another base URL, such as a sandbox."""
     secrets_file: Path | None = None
     """File of secrets (TOML or NAME=value lines)."""
+
+    require_keys: bool | None = None
+    """Whether every request needs an API key; by default when others than this machine can reach the service, and as
+    soon as there is a key."""
+    server_names: list[str] = Field(default_factory=list)
+    """Names that browsers may call the service by (the Host header, without port); by default those of this machine
+    while it listens there only, else any."""
+    max_body: int = Field(1_000_000, ge=1_000, le=100_000_000)
+    """Bytes of a request's body."""
+    requests_per_second: float = Field(500.0, gt=0)
+    """Requests of one key, and of one address; twice as many at once."""
+    allowed_hosts: list[str] = Field(default_factory=list)
+    """Hosts that pipelines may reach although they are at an address that is not public: api.internal,
+    http://10.0.0.5:8080, *.example.com."""
+    public_hosts: bool = True
+    """Whether pipelines may reach hosts at public addresses that ``allowed_hosts`` does not name."""
+    allowed_env: list[str] = Field(default_factory=list)
+    """Environment variables that pipelines may read as {env.NAME}."""
+    allowed_folders: list[Path] = Field(default_factory=list)
+    """Folders that pipelines may read files from, beside ``pipelines``."""
+    allow_sql: bool = False
+    """Whether pipelines that are sent to the service may hold SQL; those of ``pipelines`` always may."""
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts(cls, hosts: list[str]) -> list[str]:
+        try:
+            host_rules(hosts)
+        except InputError as error:
+            raise ValueError(f"{error.message}; {error.hint}") from None
+        return hosts
 
     @model_validator(mode="after")
     def _default_is_there(self) -> ServiceConfig:
@@ -95,4 +127,6 @@ def _of_file(file: Path) -> dict[str, Any]:
     for name in ("pipelines", "state", "secrets_file"):
         if isinstance(found.get(name), str):
             found[name] = file.parent / Path(found[name]).expanduser()
+    if isinstance(found.get("allowed_folders"), list):
+        found["allowed_folders"] = [file.parent / Path(str(each)).expanduser() for each in found["allowed_folders"]]
     return found

@@ -17,9 +17,18 @@ import uvicorn
 from headrace.core.errors import UsageError
 from headrace.service.app import create_app
 from headrace.service.config import ServiceConfig
+from headrace.service.connection import Connection
 
+CONNECTIONS = 2_000
+"""At the same time; further ones are answered 503."""
 GRACE = 5
 """Seconds for requests that are being answered when the service is told to stop."""
+SETTINGS: dict[str, Any] = {
+    "http": Connection, "ws": "none", "lifespan": "on", "limit_concurrency": CONNECTIONS,
+    "timeout_graceful_shutdown": GRACE, "log_level": "warning", "access_log": False, "server_header": False,
+    "proxy_headers": False,
+}  # fmt: skip
+"""Of uvicorn. Headers of a proxy are not believed: anybody may send them."""
 
 
 class Server(uvicorn.Server):
@@ -59,11 +68,12 @@ def serve(config: ServiceConfig, *, say: Callable[[str], Any]) -> int:
     listener = listen(config.host, config.port)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    options: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False, "lifespan": "on"}
     server = Server(
-        uvicorn.Config(app, timeout_graceful_shutdown=GRACE, **options),
+        uvicorn.Config(app, **SETTINGS),
         lambda: say(f"http://{shown}:{port}  (API: /docs; Ctrl-C stops)"),
     )
+    if key := app.state.gate.first_key():
+        say(f"administrator's API key, shown this once: {key}")
     server.run(sockets=[listener])
     if not getattr(app.state, "drained", True):
         # A run that does not end holds its thread, and Python would wait for it. It is resumed from its last commit.
