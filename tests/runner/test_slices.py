@@ -49,7 +49,7 @@ def test_a_failed_slice_that_a_stop_left_out_is_not_forgotten(
     bad.clear()
     interrupt = Interrupt()
     with monkeypatch.context() as patch:
-        patch.setattr("headrace.runner.api._stopping", interrupt.listening)
+        patch.setattr("headrace.runner.api.stopping", interrupt.listening)
         assert place.run(file, run_id="r", sinks=[interrupt]).status == "interrupted", "/d is still missing"
     assert place.resume("r").status == "done"
     assert sorted(place.column("SELECT id FROM t")) == ["/a", "/b", "/c", "/d"]

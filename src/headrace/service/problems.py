@@ -93,9 +93,19 @@ def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of ``app`` a problem."""
+    """Make every error of ``app`` a problem, and say so in its OpenAPI document."""
     from fastapi.exceptions import RequestValidationError
     from starlette.exceptions import HTTPException
+
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = describe()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas["Problem"] = Problem.model_json_schema()
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
 
     @app.exception_handler(HeadraceError)
     async def _ours(request: Request, error: HeadraceError) -> JSONResponse:

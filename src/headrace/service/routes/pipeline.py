@@ -26,11 +26,11 @@ class Update(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    pipeline: str | None = Field(None, max_length=200, examples=["tvmaze"])
+    pipeline: str | None = Field(None, max_length=200)
     """Name of a pipeline; by default the service's default one."""
     inputs: dict[str, Any] = Field(default_factory=dict)
     """What the pipeline asks for, by name."""
-    destination: str | None = Field(None, max_length=200, examples=["tvshows"])
+    destination: str | None = Field(None, max_length=200)
     """Name of one of the service's databases; by default the default one."""
     steps: list[str] = Field(default_factory=list, max_length=100)
     """Only these steps."""

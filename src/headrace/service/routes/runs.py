@@ -73,7 +73,7 @@ async def one(service: Here, caller: Reader, request_id: str) -> RunView:
     response_class=Response,
     responses={
         200: {"description": "Events of the run, and its status whenever it changes.",
-              "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+              "content": {"text/event-stream": {}}},
         204: {"description": "It has ended, and the client has seen everything."},
         **problems.declared(404, 422),
     },
