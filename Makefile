@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: setup demo test lint service cloud crash simulate churn claims fuzz bench profile docs schema clean
+.PHONY: setup demo test lint service cloud crash simulate churn claims fuzz bench openapi profile docs schema clean
 
 .venv/.dev: pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "python3 >= 3.11 with venv is needed (Debian: apt install python3-venv)"; exit 1; }
@@ -64,6 +64,9 @@ docs: .venv/.dev
 
 bench: .venv/.dev  ## Headrace beside curl + read_json and dlt; ends with lines `figure value`
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+openapi: .venv/.dev  ## drafts from the OpenAPI documents of npm packages, each against a mock; docs/results/openapi.md
+	$(BIN)/python benchmarks/openapi_corpus.py $(ARGS)
 
 profile: .venv/.dev  ## where the time of a crawl goes, as text in benchmarks/profiles
 	$(BIN)/python benchmarks/profiles.py $(ARGS)

@@ -127,6 +127,29 @@ def test_what_has_to_be_given_is_an_input() -> None:
     assert config["data_path"] == ""
 
 
+def test_what_holds_a_list_is_no_list() -> None:
+    described = document({"responses": answer(page())})
+    pet = {"type": "object", "properties": {"id": NUMBER, "tags": page()["properties"]["data"]}}
+    described["paths"]["/v1/pets/{id}"] = {"get": {"responses": answer(pet)}}
+    assert drafted(described)[1]["url"] == "/v1/items"
+    assert drafted(described, "/v1/pets/{id}")[1]["data_path"] == "tags"
+
+
+def test_objects_of_unknown_fields_have_no_columns() -> None:
+    _, config = drafted(document({"responses": answer({"type": "array", "items": {"type": "object"}})}))
+    assert config["tables"] == [{"table": "items"}]
+
+
+def test_a_cursor_may_be_a_number_and_a_server_have_a_slash_too_many() -> None:
+    after = page(meta={"type": "object", "properties": {"after": {"type": "number"}}})
+    described = document(
+        {"parameters": query("after"), "responses": answer(after)}, servers=[{"url": "https://a.com//v1/"}]
+    )
+    source, config = drafted(described)
+    assert source["base_url"] == "https://a.com/v1"
+    assert config["pagination"] == {"type": "cursor", "param": "after", "response_path": "meta.after"}
+
+
 def test_swagger_2() -> None:
     described = {
         "swagger": "2.0", "host": "acme.com", "basePath": "/v1", "schemes": ["https"], "definitions": {"Item": ITEM},

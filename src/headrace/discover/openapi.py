@@ -14,7 +14,7 @@ from headrace.discover.asked import Asked, provider_of
 from headrace.discover.draft import Draft, name_of, text_of
 from headrace.discover.paging import named
 from headrace.discover.places import is_position
-from headrace.discover.records import columns, key_of, lists, types
+from headrace.discover.records import columns, is_usual, key_of, lists, types
 from headrace.discover.schema import Schemas
 
 _SIZES = re.compile(
@@ -33,6 +33,8 @@ class Endpoint:
     parameters: tuple[Mapping[str, Any], ...]
     example: Any
     """An answer made from its schema."""
+    single: bool = False
+    """One thing that holds a list: drafted when it is named."""
 
 
 def is_openapi(document: Any) -> bool:
@@ -54,15 +56,16 @@ class Description:
     def draft(self, wanted: str | None) -> str:
         """The text of a pipeline file for the endpoint ``wanted``: its path, or the only one there is. Nothing is
         asked of the API. Raises InputError, which lists the endpoints."""
-        paths = [one.path for one in self.endpoints]
+        listed = [one for one in self.endpoints if not one.single] or self.endpoints
+        paths = [one.path for one in listed]
         if not paths:
             raise InputError(
                 "no operation of this document answers a list of objects", hint="draft it from a URL instead"
             )
         if wanted is None and len(paths) > 1:
-            shown = "\n".join(f"  {one.path}  {one.summary}".rstrip() for one in self.endpoints[:200])
+            shown = "\n".join(f"  {one.path}  {one.summary}".rstrip() for one in listed[:200])
             raise InputError(f"{len(paths)} endpoints list records:\n{shown}", hint="choose one: --endpoint PATH")
-        chosen = next((one for one in self.endpoints if wanted in (None, one.path)), None)
+        chosen = next((one for one in (*listed, *self.endpoints) if wanted in (None, one.path)), None)
         if chosen is None:
             raise InputError(
                 f"--endpoint {wanted}: there is no such list{did_you_mean(str(wanted), paths)}",
@@ -77,14 +80,16 @@ class Description:
             if not isinstance(operation, dict) or not str(path).startswith("/"):
                 continue
             example = self._answer(operation)
-            if not lists(example):
+            found = lists(example)
+            if not found:
                 continue
+            single = str(path).rstrip("/").endswith("}") and found[0].path != "" and not is_usual(found[0].path)
             given = [*_list(item.get("parameters")), *_list(operation.get("parameters"))]
             parameters = {
                 (p.get("in"), p.get("name")): p for p in map(self._schemas.resolved, given) if isinstance(p, dict)
             }
             summary = re.sub(r"\s+", " ", str(operation.get("summary") or operation.get("operationId") or ""))[:80]
-            yield Endpoint(str(path), summary, operation, tuple(parameters.values()), example)
+            yield Endpoint(str(path), summary, operation, tuple(parameters.values()), example, single)
 
     def _answer(self, operation: Mapping[str, Any]) -> Any:
         answers = operation.get("responses")
@@ -112,6 +117,7 @@ class Description:
             url = url.replace(f"{{{name}}}", str(variable.get("default", "")))
         if not re.match(r"https?://", url) and re.match(r"https?://", self._source):
             url = urljoin(self._source, url)
+        url = re.sub(r"(?<![:/])//+", "/", url)
         return url.rstrip("/") if re.match(r"https?://[^/]", url) else "{base_url}"
 
     def _text(self, endpoint: Endpoint) -> str:

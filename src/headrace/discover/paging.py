@@ -321,7 +321,9 @@ class Finder:
 
 def named(document: Any, path: str, offered: list[str]) -> tuple[dict[str, Any], str]:
     """The paging that the names of an answer and of the parameters that an operation offers make likely, and why."""
-    values = [v for v in around(document, path) if isinstance(v.value, str | int) and not isinstance(v.value, bool)]
+    values = [
+        v for v in around(document, path) if isinstance(v.value, str | int | float) and not isinstance(v.value, bool)
+    ]
     flag = next((v for v in around(document, path) if v.value is True and _FLAG.fullmatch(v.name)), None)
     told = {"more_path": flag.text} if flag is not None else {}
     for one in values:
@@ -338,7 +340,12 @@ def named(document: Any, path: str, offered: list[str]) -> tuple[dict[str, Any],
         return config, f"there is a parameter {last}, and {flag.text} says whether there is more"
     pages, offsets = ([name for name in offered if name in names] for names in (PAGES, OFFSETS))
     total = next(
-        (v for v in values if isinstance(v.value, int) and "total" in v.name.lower() and _TOTAL.fullmatch(v.name)), None
+        (
+            v
+            for v in values
+            if isinstance(v.value, int | float) and "total" in v.name.lower() and _TOTAL.fullmatch(v.name)
+        ),
+        None,
     )
     end = {**told, **({"total_path": total.text} if total is not None else {})}
     if pages:

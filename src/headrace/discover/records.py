@@ -104,6 +104,11 @@ def _through_nodes(at: tuple[str, ...], records: list[Any], name: str) -> Found:
     return Found(path_text(at), records, rank)
 
 
+def is_usual(path: str) -> bool:
+    """Whether a list is called as the records of an answer are."""
+    return any(part in _USUAL for part in path.lower().split("."))
+
+
 def columns(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Column name to path: the fields of the records, small objects one level down."""
     found: dict[str, str] = {}
@@ -168,6 +173,8 @@ def types(found: Mapping[str, str], pages: Sequence[bytes]) -> dict[str, str]:
     from headrace.mapping.config import Table
     from headrace.mapping.mapper import Mapper
 
+    if not found:
+        return {}
     table = Table.model_validate({"table": "records", "columns": dict(found)})
     mapper = Mapper([table], known={}, limits=Limits(), lookup=lambda name: MISSING)
     made: dict[str, str] = {}
