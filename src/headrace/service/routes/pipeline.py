@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from headrace.service import problems
 from headrace.service.asking import ask_for_run
 from headrace.service.context import Here, Service
+from headrace.service.hub import Shown
 from headrace.service.security import Caller, Reader, Runner
-from headrace.service.views import RunView, view
+from headrace.service.views import RunView
 from headrace.state.progress.contract import ENDED, Request
 
 router = APIRouter(prefix="/pipeline", tags=["pipeline"])
@@ -86,42 +87,50 @@ Wait = Annotated[
 ]
 
 
-@router.get("/status", responses=problems.declared(404, 422))
-async def current(service: Here, caller: Reader, wait: Wait = 0) -> RunView:
+@router.get("/status", response_model=RunView, responses=problems.declared(404, 422))
+async def current(service: Here, caller: Reader, wait: Wait = 0) -> Response:
     """The run that is going on, else the one that ended last."""
     found = await asyncio.to_thread(service.store.latest, org=caller.org)
     if found is None:
         raise problems.Refusal(404, "no run has been asked for yet", hint="POST /pipeline/update asks for one")
-    return view(await _after(service, found, wait))
+    return shown_json(await _after(service, Shown(found), wait))
 
 
-@router.get("/status/{request_id}", responses=problems.declared(404, 422))
-async def status(service: Here, caller: Reader, request_id: str, wait: Wait = 0) -> RunView:
+@router.get("/status/{request_id}", response_model=RunView, responses=problems.declared(404, 422))
+async def status(service: Here, caller: Reader, request_id: str, wait: Wait = 0) -> Response:
     """How far a run is. With ``wait`` the answer comes when status, step or progress change, or the time is up."""
-    return view(await _after(service, await find(service, caller, request_id), wait))
+    return shown_json(await _after(service, await find(service, caller, request_id), wait))
 
 
-async def find(service: Service, caller: Caller, request_id: str) -> Request:
+def shown_json(shown: Shown) -> Response:
+    """A run as an answer."""
+    return Response(shown.json, media_type="application/json")
+
+
+async def find(service: Service, caller: Caller, request_id: str) -> Shown:
     """The caller's run. Raises Refusal (404) for one that is not there or is another organisation's."""
-    found = await asyncio.to_thread(service.store.get, request_id)
-    if found is None or found.org != caller.org:
+    found = await service.hub.look(request_id)
+    if found is None or found.request.org != caller.org:
         raise problems.not_found("run", request_id, hint="GET /runs lists them")
     return found
 
 
-async def _after(service: Service, known: Request, wait: float) -> Request:
+async def _after(service: Service, known: Shown, wait: float) -> Shown:
     """``known``, or what becomes of it within ``wait`` seconds."""
-    if not wait or known.status in ENDED:
+    if not wait or known.request.status in ENDED:
         return known
-
-    async def change() -> Request:
-        async for news in service.hub.follow(known):
-            now = news.request
-            if (now.status, now.step, now.progress) != (known.status, known.step, known.progress):
-                return now
-        return known
-
+    following = service.hub.follow(known.request)
     try:
-        return await asyncio.wait_for(change(), wait)
+        async with asyncio.timeout(wait):
+            async for news in following:
+                if _place(news.request) != _place(known.request):
+                    return news.shown
     except TimeoutError:
-        return (await asyncio.to_thread(service.store.get, known.request_id)) or known
+        return await service.hub.look(known.request.request_id) or known
+    finally:
+        await following.aclose()
+    return known
+
+
+def _place(request: Request) -> tuple[object, ...]:
+    return request.status, request.step, request.progress

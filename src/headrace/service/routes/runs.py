@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
@@ -13,7 +12,8 @@ from starlette.responses import Response, StreamingResponse
 
 from headrace.service import problems
 from headrace.service.context import Here, Service
-from headrace.service.routes.pipeline import Accepted, find
+from headrace.service.hub import News
+from headrace.service.routes.pipeline import Accepted, find, shown_json
 from headrace.service.security import Reader, Runner
 from headrace.service.views import RunView, Status, view
 from headrace.service.worker import AGAIN
@@ -62,10 +62,10 @@ async def list_runs(
     )
 
 
-@router.get("/{request_id}", responses=problems.declared(404, 422))
-async def one(service: Here, caller: Reader, request_id: str) -> RunView:
+@router.get("/{request_id}", response_model=RunView, responses=problems.declared(404, 422))
+async def one(service: Here, caller: Reader, request_id: str) -> Response:
     """How far a run is, with the counts of each step."""
-    return view(await find(service, caller, request_id))
+    return shown_json(await find(service, caller, request_id))
 
 
 @router.get(
@@ -86,7 +86,7 @@ async def events(
 ) -> Response:
     """Server-sent events: each event of the run under its number (`Last-Event-ID` goes on after it), a `status`
     whenever that changes, and `end` when the run has ended."""
-    request = await find(service, caller, request_id)
+    request = (await find(service, caller, request_id)).request
     after = int(last_event_id or 0)
     if last_event_id is not None and request.status in ENDED:
         left = await asyncio.to_thread(service.store.events, request_id, after=after, limit=1)
@@ -120,7 +120,7 @@ class Resume(BaseModel):
 @router.post("/{request_id}/resume", status_code=202, responses=problems.declared(400, 404, 409, 422))
 async def resume(service: Here, caller: Runner, request_id: str, asked: Resume | None = None) -> Accepted:
     """Go on with a run that has ended before its end, from its last commit. 409 when it is done, or going on."""
-    found = await find(service, caller, request_id)
+    found = (await find(service, caller, request_id)).request
     if found.status in ("done", "suspect"):
         hint = "POST /runs/{request_id}/accept takes it as complete" if found.status == "suspect" else ""
         raise problems.Refusal(409, f"run {request_id} is {found.status}", hint=hint, request_id=request_id)
@@ -131,7 +131,7 @@ async def resume(service: Here, caller: Runner, request_id: str, asked: Resume |
 @router.post("/{request_id}/accept", status_code=202, responses=problems.declared(404, 409, 422))
 async def accept(service: Here, caller: Runner, request_id: str) -> Accepted:
     """Take a suspect run as complete: its replaced tables are exchanged, and absences count. Makes no request."""
-    found = await find(service, caller, request_id)
+    found = (await find(service, caller, request_id)).request
     if found.status != "suspect":
         raise problems.Refusal(409, f"run {request_id} is {found.status}, not suspect", request_id=request_id)
     return await asyncio.to_thread(go_on, service, found, {"accept": True})
@@ -142,36 +142,18 @@ def go_on(service: Service, request: Request, again: dict[str, Any]) -> Accepted
     service.store.put(AGAIN, request.request_id, again)
     if not service.store.reopen(request.request_id):
         raise problems.Refusal(409, f"run {request.request_id} has not ended", request_id=request.request_id)
+    service.hub.poke(request.request_id)
     service.worker.wake()
     return Accepted(request_id=request.request_id)
 
 
-async def _stream(service: Service, request: Request, after: int) -> AsyncIterator[bytes]:
-    following = service.hub.follow(request, after=after)
-    upcoming: asyncio.Task[Any] | None = None
+async def _stream(service: Service, request: Request, after: int) -> AsyncGenerator[bytes]:
+    following = service.hub.follow(request, after=after, idle=KEEP_ALIVE)
+    last: News | None = None
     try:
-        while True:
-            upcoming = upcoming or asyncio.ensure_future(anext(following, None))
-            done, _ = await asyncio.wait({upcoming}, timeout=KEEP_ALIVE)
-            if not done:
-                yield b": alive\n\n"
-                continue
-            news, upcoming = upcoming.result(), None
-            if news is None:
-                return
-            for number, event in news.events:
-                yield _message(str(event.get("type", "event")), event, number)
-            shown = view(news.request).model_dump(mode="json")
-            yield _message("status", shown)
-            if news.request.status in ENDED:
-                yield _message("end", {"status": news.request.status})
+        async for news in following:
+            same = last is not None and not news.events and news.shown is last.shown
+            yield b": alive\n\n" if same else news.messages
+            last = news
     finally:
-        if upcoming is not None:
-            upcoming.cancel()
-            await asyncio.wait({upcoming})
         await following.aclose()
-
-
-def _message(kind: str, data: Any, number: int | None = None) -> bytes:
-    head = f"id: {number}\n" if number is not None else ""
-    return f"{head}event: {kind}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
