@@ -73,6 +73,36 @@ def _read(path: Path) -> Construct:
     return Construct(path.stem, head["construct"], head["dialect"], "\n".join(sql), rows, refused)
 
 
+def markdown() -> str:
+    """The page of the docs that lists the corpus."""
+    found = constructs()
+    same = [case for case in found if not case.refused]
+    lines = [
+        "# SQL constructs",
+        "",
+        "<!-- written from tests/sql_corpus: HEADRACE_UPDATE_SNAPSHOTS=1 pytest tests/sql -->",
+        "",
+        f"What [SQL steps](guide/sql.md) are tried with: {len(found)} constructs, of which {len(same)} give the same rows on every destination.",
+        "The others are refused by name, by `headrace check` as by `headrace run`, or run only in the destination's own dialect.",
+    ]
+    for dialect, title in (("bigquery", "BigQuery"), ("snowflake", "Snowflake"), ("postgresql", "PostgreSQL")):
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            "| construct | for example | DuckDB | PostgreSQL | SQLite |",
+            "|---|---|---|---|---|",
+        ]
+        for case in sorted(
+            (c for c in found if c.dialect == dialect), key=lambda c: (bool(c.refused), c.title.lower())
+        ):
+            shown = " ".join(case.sql.split()).replace("|", "\\|")
+            marks = ["refused" if kind in case.refused else "same" for kind in DESTINATIONS]
+            title_ = case.title.replace("|", "\\|")
+            lines.append(f"| {title_} | ``{shown}`` | {' | '.join(marks)} |")
+    return "\n".join(lines) + "\n"
+
+
 def fill(destination: Destination) -> None:
     """Make the table that the corpus reads."""
     with destination.open() as session:
@@ -83,6 +113,10 @@ def result(session: Session, name: str, wanted: list[list[Any]]) -> list[list[An
     """The rows of a table, values in the form in which the corpus writes them, in a fixed order."""
     found = [list(row.values()) for batch in session.query(f'SELECT * FROM "{name}"') for row in batch.to_pylist()]
     parsed = any(isinstance(value, list | dict) for row in wanted for value in row)
+    numbers = {at for row in wanted for at, value in enumerate(row) if isinstance(value, int | float)}
+    for row in found:  # exact decimals come as texts
+        for at in numbers:
+            row[at] = float(row[at]) if isinstance(row[at], str) else row[at]
     return in_order([[_plain(value, parsed) for value in row] for row in found])
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +14,12 @@ from headrace.core.contracts import Session
 from headrace.core.errors import UsageError
 from headrace.core.tables import Advance, Checkpoint, Group, StreamKey
 from headrace.destinations import from_url
+from headrace.pipeline.check import check_draft
+from headrace.pipeline.load import parse
 from headrace.steps.generic._transform import as_transform
 from headrace.steps.generic.sql_transformer import SqlTransformer
 
-from .corpus import COLUMNS, DESTINATIONS, Construct, constructs, fill, in_order, result
+from .corpus import COLUMNS, DESTINATIONS, Construct, constructs, fill, in_order, markdown, result
 
 
 @pytest.fixture(scope="module", params=DESTINATIONS)
@@ -54,6 +59,39 @@ def test_construct(filled: Any, case: Construct) -> None:
         return
     assert case.rows is not None
     assert result(session, run(session, destination, case), case.rows) == in_order(case.rows)
+
+
+COLUMN_TYPES = {**COLUMNS, "id": "int", "qty": "int"}
+
+
+@pytest.mark.parametrize("kind", DESTINATIONS)
+def test_check_says_the_same_before_the_first_request(kind: str) -> None:
+    """With nothing but the file: what is refused when the step runs is refused by name here, and nothing else."""
+    capabilities = from_url("postgresql://localhost/x" if kind == "postgresql" else f"{kind}:///x").capabilities()
+    columns = {name: {"path": name, "type": type} for name, type in COLUMN_TYPES.items()}
+    crawl = {"url": "http://127.0.0.1:1/x", "tables": [{"table": "events", "columns": columns}]}
+    for case in constructs():
+        steps = [
+            {"step": "crawl", "processor": "generic.api_extractor", "config": crawl},
+            {
+                "step": "made", "processor": "generic.sql_transformer",
+                "config": {"dialect": case.dialect, "sql_template": case.sql},
+            },
+        ]  # fmt: skip
+        found = check_draft(parse(json.dumps({"steps": steps}), "f.yml"), capabilities)
+        if kind in case.refused:
+            assert len(found) == 1, case.name
+            assert case.refused[kind].casefold() in found[0].casefold(), case.name
+            assert "steps.made.sql_template" in found[0]
+        else:
+            assert found == [], case.name
+
+
+def test_the_docs_list_the_corpus() -> None:
+    page = Path(__file__).parents[2] / "docs" / "sql-constructs.md"
+    if os.environ.get("HEADRACE_UPDATE_SNAPSHOTS"):
+        page.write_text(markdown())
+    assert page.read_text() == markdown(), "HEADRACE_UPDATE_SNAPSHOTS=1 pytest tests/sql"
 
 
 def test_there_are_sixty() -> None:

@@ -189,6 +189,11 @@ def _round(value: float, places: int) -> float:
 
 
 @_sql(1)
+def _round_even(value: float) -> int:
+    return round(value)
+
+
+@_sql(1)
 def _floor(value: float) -> float:
     return float(math.floor(value))
 

@@ -24,14 +24,17 @@ _DAY_UNITS = ("day", "week", "month", "quarter", "year")
 _FORMAT = re.compile(r"%[YmdHMSj]")
 _TO_CHAR = {"%Y": "YYYY", "%m": "MM", "%d": "DD", "%H": "HH24", "%M": "MI", "%S": "SS", "%j": "DDD"}
 
+_CLASSES = {"w": "A-Za-z0-9_", "d": "0-9", "s": " \\t\\n\\r\\f\\v"}
+"""What most engines mean by these: PostgreSQL would take all letters and digits there are."""
+
 PLAIN: tuple[type[exp.Expr], ...] = (
-    exp.Select, exp.From, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Offset, exp.Distinct,
-    exp.With, exp.CTE, exp.Subquery, exp.Union, exp.Join, exp.Table, exp.TableAlias, exp.Alias, exp.Column,
-    exp.Identifier, exp.Star, exp.Literal, exp.Null, exp.Boolean, exp.Paren, exp.Tuple, exp.And, exp.Or, exp.Not,
-    exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In, exp.Between, exp.Exists, exp.Case, exp.If,
-    exp.Coalesce, exp.Nullif, exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.Abs, exp.Count, exp.Min, exp.Max, exp.Filter,
+    exp.Select, exp.From, exp.Where, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Offset,
+    exp.With, exp.CTE, exp.Subquery, exp.Join, exp.Table, exp.TableAlias, exp.Alias, exp.Column,
+    exp.Identifier, exp.Star, exp.Null, exp.Boolean, exp.Paren, exp.Tuple, exp.And, exp.Or, exp.Not,
+    exp.Is, exp.Exists,
+    exp.Neg, exp.Abs, exp.Count, exp.Min, exp.Max, exp.Filter,
     exp.Window, exp.WindowSpec, exp.RowNumber, exp.Rank, exp.DenseRank, exp.Lag, exp.Lead, exp.FirstValue,
-    exp.LastValue, exp.Qualify, exp.DataType, exp.DataTypeParam, exp.Var, exp.Values, exp.Ntile,
+    exp.LastValue, exp.Qualify, exp.DataType, exp.DataTypeParam, exp.Var, exp.Ntile,
 )  # fmt: skip
 """What means the same everywhere and is written as it stands."""
 
@@ -46,6 +49,7 @@ _ADVICE: dict[str, str] = {
     "AnyValue": "which value it gives is chance: use MIN or MAX",
     "Lateral": "only LATERAL FLATTEN(input => …) is carried over",
     "Unnest": "only , UNNEST(JSON_VALUE_ARRAY(…)) and the like are carried over",
+    "Values": "write SELECT … UNION ALL SELECT …",
     "Pivot": "write a CASE for each column",
     "TableSample": "which rows it gives is chance",
 }
@@ -88,6 +92,8 @@ class Rewriting:
             if len(names) == 1 and isinstance(names[0], exp.Identifier):
                 path = lambda_.this
                 lambda_.replace(exp.JSONExtract(this=exp.column(names[0].copy()), expression=path.copy()))
+        for bracket in list(tree.find_all(exp.Bracket)):
+            self._member(bracket)
         for join in list(tree.find_all(exp.Join)):
             self._unnest(join)
         for from_ in tree.find_all(exp.From):
@@ -95,6 +101,17 @@ class Rewriting:
                 raise self.refuse(from_.this)
         self._refuse_shapes(tree)
         return tree
+
+    def _member(self, bracket: exp.Bracket) -> None:
+        """``payload['who']`` of a VARIANT."""
+        keys = bracket.expressions
+        if self.query.dialect != "snowflake" or len(keys) != 1 or not isinstance(keys[0], exp.Literal):
+            return
+        key: exp.Expr = exp.JSONPathKey(this=keys[0].name)
+        if not keys[0].is_string:
+            key = exp.JSONPathSubscript(this=int(keys[0].name))
+        path = exp.JSONPath(expressions=[exp.JSONPathRoot(), key])
+        bracket.replace(_at(exp.JSONExtract(this=bracket.this, expression=path, variant_extract=True), bracket))
 
     def _unnest(self, join: exp.Join) -> None:
         source = join.this
@@ -121,6 +138,9 @@ class Rewriting:
 
     def _refuse_shapes(self, tree: exp.Query) -> None:
         for node in tree.walk():
+            cut = isinstance(node, exp.Query) and (node.args.get("limit") or node.args.get("offset"))
+            if cut and not node.args.get("order") and not isinstance(node.parent, exp.Exists):
+                raise self.refuse(cut, "LIMIT without ORDER BY", "which rows it gives is chance")
             if isinstance(node, exp.Select):
                 if node.args.get("kind"):
                     raise self.refuse(node, f"SELECT AS {node.args['kind']}")
@@ -137,6 +157,8 @@ class Rewriting:
                 ):
                     if node.args.get(key):
                         raise self.refuse(node, f"SELECT … {key.upper()}")
+            elif isinstance(node, exp.TableFromRows):
+                raise self.refuse(node, "TABLE(…)", "write , LATERAL FLATTEN(input => …) f")
             elif isinstance(node, exp.Table):
                 for key in ("pivots", "sample", "version", "when", "ordinality", "partition"):
                     if node.args.get(key):
@@ -202,11 +224,11 @@ class Rewriting:
 
     def _coerce_literals(self, tree: exp.Query) -> None:
         """A text that is compared with a time is a time: where times are texts, the form of it counts."""
-        comparisons = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In)
-        for node in list(tree.find_all(*comparisons)):
-            sides = [node.this, *([node.expression] if node.args.get("expression") is not None else [])]
-            sides += [node.args[key] for key in ("low", "high") if node.args.get(key) is not None]
-            sides += node.args.get("expressions") or []
+        from headrace.sql.comparing import COMPARISONS, sides_of
+
+        choices = (exp.Coalesce, exp.Case, exp.If, exp.Nullif, exp.Greatest, exp.Least)
+        for node in list(tree.find_all(*COMPARISONS, *choices)):
+            sides = sides_of(node)
             kinds = {self.kind(side) for side in sides}
             for kind in ("timestamp", "date"):
                 if kind in kinds:
@@ -216,16 +238,31 @@ class Rewriting:
                                 _at(call(kind, side.copy(), kind="DATE" if kind == "date" else "TIMESTAMPTZ"), side)
                             )
                     break
+            if kinds & {"int", "float", "decimal"} and isinstance(node, COMPARISONS):
+                for side in sides:
+                    if isinstance(side, exp.Literal) and side.is_string:
+                        self._number(node, side)
             if {"timestamp", "date"} <= kinds:
                 for side in sides:
                     if self.kind(side) == "date":
                         side.replace(_at(call("timestamp", side.copy(), kind="TIMESTAMPTZ"), side))
 
+    def _number(self, node: exp.Expr, side: exp.Literal) -> None:
+        """A text that is compared with numbers is one: where texts and numbers never are equal, it counts."""
+        if not re.fullmatch(r"[+-]?\d+(\.\d+)?", side.name, re.ASCII):
+            raise self.refuse(node, "a number compared with a text")
+        number: exp.Expr = exp.Literal.number(side.name.lstrip("+-"))
+        side.replace(_at(exp.Neg(this=number) if side.name.startswith("-") else number, side))
+
     def kind(self, node: exp.Expr) -> str:
         """int, float, decimal, text, bool, date, timestamp, json, or ``""`` where nothing tells."""
+        while isinstance(node, exp.Paren | exp.Neg):
+            node = node.this
         type = node.type.this if node.type is not None else None
+        if isinstance(node, exp.Literal) and not node.is_string:
+            return "int" if node.is_int else "float" if self.query.dialect == "bigquery" else "decimal"
         if isinstance(node, exp.Literal):
-            return "text" if node.is_string else "int" if node.is_int else "float"
+            return "text"
         if type in _INTS:
             return "int"
         if type in _FLOATS:
@@ -325,17 +362,23 @@ class Rewriting:
         text = given.name if isinstance(given, exp.Literal) and given.is_string else None
         bare = re.sub(r"\\[dws.\\/+*?()\[\]{}|^$-]", "a", text) if text is not None else ""
         odd = text is None or "\\" in bare or re.search(r"[*+?}][?+]|\(\?|\[\[|\[\^?\]", bare)
-        if odd or (whole and "|" in bare):
+        words = text is not None and "\\w" in text and self.query.dialect == "postgresql"  # all letters there are
+        if odd or words or (whole and "|" in bare):
             raise self.refuse(
                 given if given is not None else node, "a regular expression that engines read differently",
                 r"plain characters, . [] () * + ? {} ^ $ \d \w \s, and | only where nothing but a match counts",
             )  # fmt: skip
         assert given is not None
-        return given
+        if self.target != "postgresql":
+            return given
+        inside = re.compile(r"\\([wds])(?=[^\[]*\])")
+        plain = inside.sub(lambda found: _CLASSES[found[1]], given.name)
+        return exp.Literal.string(re.sub(r"\\([wds])", lambda found: f"[{_CLASSES[found[1]]}]", plain))
 
 
 def _title(node: exp.Expr) -> str:
-    known = {"Lateral": "LATERAL", "JSONBExtract": "#>", "Bracket": "[…]", "Array": "ARRAY[…]", "Struct": "STRUCT"}
+    known = {"Lateral": "LATERAL", "JSONBExtract": "#>", "Bracket": "[…]", "Array": "ARRAY[…]", "Struct": "STRUCT",
+             "Pad": "LPAD or RPAD", "DecodeCase": "DECODE"}  # fmt: skip
     if isinstance(node, exp.Anonymous):
         return str(node.this).upper()
     for key in ("bigquery_name", "name"):
@@ -368,6 +411,8 @@ def _array_of(source: exp.Expr) -> tuple[exp.Expr, str, str] | None:
         return None
     if isinstance(source, exp.Lateral):
         inner = source.this
+        if isinstance(inner, exp.Explode) and inner.expressions:
+            return None
         while isinstance(inner, exp.Explode | exp.Kwarg):
             inner = inner.expression if isinstance(inner, exp.Kwarg) else inner.this
         flat = isinstance(source.this, exp.Explode)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlglot import exp
 
+from headrace.sql.comparing import arithmetic, check_place, no_decimal, no_json
 from headrace.sql.portable import Rewriting, function, rule
 from headrace.sql.targets import call
 
@@ -34,7 +36,7 @@ def _jsonb_scalar(rw: Rw, node: Any) -> Node:
 def _json_part(rw: Rw, node: Any) -> Node:
     parent = node.parent
     if node.args.get("variant_extract") and not isinstance(
-        parent, exp.Cast | exp.TryCast | exp.Alias | exp.Select | exp.JSONExtract | exp.ParseJSON
+        parent, exp.Cast | exp.TryCast | exp.Alias | exp.Select | exp.JSONExtract | exp.ParseJSON | exp.ArraySize
     ):
         raise rw.refuse(node, "a VARIANT compared or given on without a type", "write payload:id::string")
     return call("json_part", node.this, rw.json_path(node, node.expression), kind="JSON")
@@ -96,6 +98,12 @@ def _cast(rw: Rw, node: Any) -> Node:
         inner, before = call("json_any_text", inner, whole, kind="TEXT"), "text"
     after = rw.kind(node)
     kind = node.to.sql()
+    if (
+        after == "decimal"
+        and rw.query.dialect == "snowflake"
+        and [p.name for p in node.to.expressions][1:] in ([], ["0"])
+    ):
+        after = "int"  # NUMBER is NUMBER(38, 0)
     if trying and after not in ("int", "float"):
         raise rw.refuse(node, f"SAFE_CAST or TRY_CAST to {kind}", "to whole numbers and floats only")
     match after:
@@ -103,6 +111,10 @@ def _cast(rw: Rw, node: Any) -> Node:
             return call("try_int", inner, kind="BIGINT")
         case "float" if trying:
             return call("try_float", inner, kind="DOUBLE")
+        case "int" if rw.query.dialect == "postgresql" and before in ("float", ""):
+            if not before:
+                raise rw.refuse(node, "a value whose type is not known as a whole number", "floats round to the even number, others up: cast it to double precision or numeric before")  # fmt: skip
+            return call("to_int_even", inner, kind="BIGINT")
         case "int":
             return call("bool_to_int" if before == "bool" else "to_int", inner, kind="BIGINT")
         case "float":
@@ -151,7 +163,7 @@ def _divide(rw: Rw, node: Any) -> Node:
     if left == right == "int":
         return call("divide_int", node.this, node.expression, kind="BIGINT")
     raise rw.refuse(
-        node, "division of numbers whose types are not known", "cast: it depends on them what is left of the fraction"
+        node, "division of exact numbers, or of those whose types are not known", "cast one side to double precision"
     )
 
 
@@ -175,6 +187,11 @@ def _round(rw: Rw, node: Any) -> Node:
     places = node.args.get("decimals")
     if node.args.get("truncate") is not None or (places is not None and not isinstance(places, exp.Literal)):
         raise rw.refuse(node, "ROUND with more than a number of digits")
+    no_decimal(rw, node, node.this)
+    if rw.query.dialect == "postgresql" and rw.kind(node.this) != "decimal":
+        if rw.kind(node.this) != "float":
+            raise rw.refuse(node, "ROUND of a value that is not known to be a float or decimal", "cast it")
+        return call("round_even", node.this, kind="DOUBLE")
     return call("round", node.this, places if places is not None else 0, kind="DOUBLE")
 
 
@@ -188,6 +205,8 @@ def _floor(rw: Rw, node: Any) -> Node:
 @rule(exp.Greatest, exp.Least)
 def _greatest(rw: Rw, node: Any) -> Node:
     args = [node.this, *node.expressions]
+    no_json(rw, node, *args)
+    no_decimal(rw, node, *args)
     name = "greatest" if isinstance(node, exp.Greatest) else "least"
     made = call(name, *args, kind=node.this.type.sql() if node.this.type is not None else "")
     if rw.query.dialect == "postgresql":
@@ -206,6 +225,9 @@ def _sum(rw: Rw, node: Any) -> Node:
     kind = rw.kind(node.this)
     if isinstance(node.this, exp.Distinct):
         raise rw.refuse(node, "SUM(DISTINCT)")
+    no_decimal(rw, node, node.this)
+    if kind in ("text", "json"):
+        raise rw.refuse(node, f"SUM of a {kind}", "cast it to a number")
     if kind == "float":
         return call("sum_float", node.this, kind="DOUBLE")
     if kind != "int":
@@ -235,6 +257,10 @@ def _filter(rw: Rw, node: Any) -> Node:
 def _avg(rw: Rw, node: Any) -> Node:
     if isinstance(node.this, exp.Distinct):
         raise rw.refuse(node, "AVG(DISTINCT)")
+    if rw.query.dialect != "bigquery" and rw.kind(node.this) != "float":
+        raise rw.refuse(
+            node, "AVG of exact numbers", "how many digits it has differs: cast to FLOAT or double precision"
+        )
     return call("avg", node.this, kind="DOUBLE")
 
 
@@ -472,6 +498,8 @@ def _shift(rw: Rw, node: Any, *, back: bool, timestamp: bool | None = None) -> N
     if rw.query.dialect != "bigquery" and kind not in ("date", "timestamp"):
         raise rw.refuse(node, "time added to a value whose type is not known", "cast it: x::date or x::timestamp")
     count = node.expression
+    if isinstance(count, exp.Literal) and not re.fullmatch(r"-?\d+", count.name):
+        raise rw.refuse(node, "an INTERVAL other than a whole number of one unit")
     unit = rw.unit(node, ("second", "minute", "hour", "day", "week", "month", "year") if timestamp else ("day", "week", "month", "year"))  # fmt: skip
     if isinstance(count, exp.Literal) and count.is_string:
         count = exp.Literal.number(count.name)
@@ -514,7 +542,7 @@ def _plus(rw: Rw, node: Any) -> Node:
     if not isinstance(step, exp.Interval):
         if rw.kind(node.this) in ("date", "timestamp"):
             raise rw.refuse(node, "a time plus or minus a value that is no INTERVAL")
-        return node
+        return arithmetic(rw, node)
     if rw.query.dialect == "postgresql" and rw.kind(node.this) == "date":
         moved = exp.DateAdd(
             this=call("timestamp", node.this, kind="TIMESTAMPTZ"), expression=step.this, unit=step.args.get("unit")
@@ -541,7 +569,7 @@ def _extract(rw: Rw, node: Any) -> Node:
     part = node.this.name.lower()
     if part == "date" and rw.query.dialect == "bigquery":
         return call("date", node.expression, kind="DATE")
-    if part == "epoch" and rw.query.dialect != "bigquery":
+    if part == "epoch" and rw.query.dialect == "snowflake":
         return call("unix_seconds", node.expression, kind="BIGINT")
     part = (
         {"dayofyear": "doy", "isoweek": "week"}.get(part, part)
@@ -565,6 +593,8 @@ def _part(rw: Rw, node: Any) -> Node:
 def _format(rw: Rw, node: Any) -> Node:
     if node.args.get("zone") is not None:
         raise rw.refuse(node, "a formatted time in another time zone")
+    if rw.kind(node.this) not in ("date", "timestamp", ""):
+        raise rw.refuse(node, f"a formatted {rw.kind(node.this)}")
     return call("format_time", node.this, rw.time_format(node), kind="TEXT")
 
 
@@ -591,6 +621,8 @@ def _of_unix(rw: Rw, node: Any) -> Node:
 
 @rule(exp.NullSafeEQ, exp.NullSafeNEQ)
 def _distinct_from(rw: Rw, node: Any) -> Node:
+    no_json(rw, node, node.this, node.expression)
+    no_decimal(rw, node, node.this, node.expression)
     name = "not_distinct_from" if isinstance(node, exp.NullSafeEQ) else "distinct_from"
     return call(name, node.this, node.expression, kind="BOOLEAN")
 
@@ -604,6 +636,8 @@ def _all(rw: Rw, node: Any) -> Node:
 
 @rule(exp.Ordered)
 def _order(rw: Rw, node: Any) -> Node:
+    no_json(rw, node, node.this)
+    no_decimal(rw, node, node.this)
     if rw.target == "postgresql" and rw.kind(node.this) == "text":
         value = node.this
         if isinstance(value, exp.Column) and not value.table:  # a name of the result: in an expression there is none
@@ -634,6 +668,8 @@ def _column(rw: Rw, node: Any) -> Node:
 def _extreme(rw: Rw, node: Any) -> Node:
     if node.expressions:
         raise rw.refuse(node, f"{type(node).__name__.upper()} of several values")
+    no_json(rw, node, node.this)
+    no_decimal(rw, node, node.this)
     if rw.target == "postgresql" and rw.kind(node.this) == "text":
         node.set("this", exp.Collate(this=node.this, expression=exp.to_identifier("C", quoted=True)))
     if rw.target == "postgresql" and rw.kind(node.this) == "bool":
@@ -643,6 +679,8 @@ def _extreme(rw: Rw, node: Any) -> Node:
 
 @rule(exp.Window)
 def _window(rw: Rw, node: Any) -> Node:
+    check_place(rw, node)
+    no_json(rw, node, *(node.args.get("partition_by") or ()))
     spec = node.args.get("spec")
     if (
         spec is not None

@@ -83,19 +83,19 @@ CAST({0} AS VARCHAR)
 CASE WHEN {0} THEN 'true' WHEN NOT {0} THEN 'false' END
 
 -- name: text_to_bool
-CASE lower({0}) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE ELSE error('not a boolean') END
+CASE WHEN {0} IS NULL THEN NULL WHEN lower({0}) = 'true' THEN TRUE WHEN lower({0}) = 'false' THEN FALSE ELSE error('not a boolean') END
 
 -- name: divide
-(CASE WHEN {1} = 0 THEN error('division by zero') ELSE CAST({0} AS DOUBLE) / CAST({1} AS DOUBLE) END)
+(CASE WHEN {0} IS NULL THEN NULL WHEN {1} = 0 THEN error(concat('division by zero: ', {0})) ELSE CAST({0} AS DOUBLE) / CAST({1} AS DOUBLE) END)
 
 -- name: divide_or_null
 (CAST({0} AS DOUBLE) / NULLIF(CAST({1} AS DOUBLE), 0))
 
 -- name: divide_int
-(CASE WHEN {1} = 0 THEN error('division by zero') ELSE CAST({0} AS BIGINT) // CAST({1} AS BIGINT) END)
+(CASE WHEN {0} IS NULL THEN NULL WHEN {1} = 0 THEN error(concat('division by zero: ', {0})) ELSE CAST({0} AS BIGINT) // CAST({1} AS BIGINT) END)
 
 -- name: modulo
-(CASE WHEN {1} = 0 THEN error('division by zero') ELSE CAST({0} AS BIGINT) % CAST({1} AS BIGINT) END)
+(CASE WHEN {0} IS NULL THEN NULL WHEN {1} = 0 THEN error(concat('division by zero: ', {0})) ELSE CAST({0} AS BIGINT) % CAST({1} AS BIGINT) END)
 
 -- name: round
 CAST(round(CAST({0} AS DECIMAL(38, 10)), {1}) AS DOUBLE)
@@ -222,3 +222,9 @@ sum({0})
 
 -- name: whole
 CAST({0} AS BIGINT)
+
+-- name: to_int_even
+CAST(round_even(CAST({0} AS DOUBLE), 0) AS BIGINT)
+
+-- name: round_even
+round_even(CAST({0} AS DOUBLE), 0)

@@ -226,3 +226,9 @@ sum({0})
 
 -- name: whole
 CAST({0} AS bigint)
+
+-- name: to_int_even
+CAST(CAST({0} AS double precision) AS bigint)
+
+-- name: round_even
+round(CAST({0} AS double precision))

@@ -217,3 +217,9 @@ sum({0})
 
 -- name: whole
 CAST({0} AS INTEGER)
+
+-- name: to_int_even
+headrace_round_even({0})
+
+-- name: round_even
+CAST(headrace_round_even({0}) AS REAL)

@@ -1,0 +1,4 @@
+-- construct: GROUP BY JSON
+-- dialect: bigquery
+-- refused (duckdb, postgresql, sqlite): JSON compared, ordered or grouped by
+SELECT payload, COUNT(*) AS n FROM events GROUP BY payload

@@ -1,0 +1,4 @@
+-- construct: SPLIT
+-- dialect: bigquery
+-- refused (duckdb, postgresql, sqlite): SPLIT
+SELECT SPLIT(name, 'n') AS a FROM events
