@@ -70,3 +70,36 @@ def redis_url(valkey_server: Valkey) -> str:
     with redis.Redis.from_url(valkey_server.url) as client:
         client.flushall()
     return valkey_server.url
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """A server that speaks S3, on loopback; its URL."""
+    import logging
+    from contextlib import redirect_stdout
+    from io import StringIO
+
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    with redirect_stdout(StringIO()):
+        server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """The server, and an empty bucket of the test's own; credentials are in the environment."""
+    from uuid import uuid4
+
+    import boto3
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test-key-of-s3")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test-secret-of-s3")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    name = f"lake-{uuid4().hex[:12]}"
+    boto3.client("s3", endpoint_url=s3_server).create_bucket(Bucket=name)
+    return s3_server, name

@@ -11,6 +11,8 @@ import psycopg
 import pytest
 
 from headrace.destinations import from_url
+from headrace.testing.destination.archive import Archive
+from headrace.testing.destination.values import Values
 from headrace.testing.destination_suite import DestinationSuite, Target
 
 
@@ -54,3 +56,24 @@ class TestPostgreSQL(DestinationSuite):
                 return int(row[0]) if row else 0
 
         return Target(from_url(postgres_url), execute, size=size)
+
+
+def no_sql(sql: str) -> None:
+    pytest.fail("nobody changes staged files by SQL")
+
+
+class TestFile(DestinationSuite):
+    def make(self, folder: Path) -> Target:
+        return Target(from_url(f"file:///{folder}/stage"), no_sql)
+
+
+class TestS3(DestinationSuite):
+    @pytest.fixture
+    def target(self, s3_bucket: tuple[str, str]) -> Target:
+        server, bucket = s3_bucket
+        return Target(from_url(f"s3://{bucket}/stage?endpoint={server}"), no_sql)
+
+
+class TestParquet(Values, Archive):
+    def make(self, folder: Path) -> Target:
+        return Target(from_url(f"file:///{folder}/stage?format=parquet"), no_sql)

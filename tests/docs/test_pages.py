@@ -13,8 +13,8 @@ blocks before it, `python` in one namespace, `yaml` through the loader. What sta
 - `output` (text): the output of the block before; `…` stands for any text, alone on a line for any lines
 - `no-run: WHY`: not run
 
-The sandbox's usual port is replaced by a free one, and `postgresql://me@localhost/warehouse` by a server of
-the tests. A `pyproject.toml` with entry points is installed by its metadata alone.
+The sandbox's usual port is replaced by a free one, and `postgresql://me@localhost/warehouse` and `http://127.0.0.1:9000` (S3) by servers
+of the tests. A `pyproject.toml` with entry points is installed by its metadata alone.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 LIMIT_NO_RUN = 7
-PORT, POSTGRES = "8642", "postgresql://me@localhost/warehouse"
+PORT, POSTGRES, S3 = "8642", "postgresql://me@localhost/warehouse", "http://127.0.0.1:9000"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LANGUAGES = {"bash", "python", "yaml", "toml", "text", "json", "sql"}
 WHOLE = """
@@ -274,6 +274,10 @@ def test_every_block_runs(
     replaced = {f"127.0.0.1:{PORT}": f"127.0.0.1:{port}"}
     if POSTGRES in text:
         replaced[POSTGRES] = request.getfixturevalue("postgres_url")
+    if S3 in text:
+        replaced[S3], replaced["s3://lake"] = (
+            each.replace("lake-", "s3://lake-") for each in request.getfixturevalue("s3_bucket")
+        )
     folder = tmp_path / "work"
     folder.mkdir()
     terminal = Terminal(folder, page, replaced, port)

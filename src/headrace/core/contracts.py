@@ -212,6 +212,10 @@ class Capabilities:
     dispositions: frozenset[str] = frozenset({"append", "merge", "replace", "sync", "scd2"})
     concurrent_writers: bool = False
     """Several processes may write at once."""
+    keys: bool = True
+    """It finds rows again by their key: an append may leave out those that it has."""
+    commit_every: float = 0.0
+    """Seconds between commits at the least, where each one is dear."""
     limits: Limits = field(default_factory=Limits)
     fold: Callable[[str], str] = str
     """How an unquoted name is stored (PostgreSQL lower-cases)."""

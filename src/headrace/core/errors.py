@@ -28,7 +28,8 @@ HeadraceError
 │   │   └── TooManyRejected          more records than `max_rejected` could not be stored
 │   ├── CommitUnknown                the connection broke during COMMIT and could not be asked again
 │   ├── Fenced                       another process moved this checkpoint: stop, do not retry
-│   └── ArchiveMissing               replay needs raw pages that are not there
+│   ├── ArchiveMissing               replay needs raw pages that are not there
+│   └── StorageFailed                an object could not be read or written, after every retry that made sense
 ├── StateError               exit 1  the state folder; deleting it never costs data
 ├── CredentialError          exit 1  a stored credential; the message says what stands in its way
 │   ├── KeyUnavailable               the key that seals it is missing, refused or open to others
@@ -193,6 +194,10 @@ class Fenced(DestinationError):
 
 class ArchiveMissing(DestinationError):
     """Replay needs raw pages that were purged or never kept."""
+
+
+class StorageFailed(DestinationError):
+    """An object of a folder or bucket could not be read or written, after every retry that made sense."""
 
 
 class StateError(HeadraceError):

@@ -4,7 +4,8 @@
 passed (actions: ``kill`` = SIGKILL, ``raise``, ``hang``). Tests in the process use :func:`install`.
 The points: ``fetch.sent``, ``fetch.received``, ``fetch.cached``, ``cache.write``, ``cache.segment_removed``,
 ``commit.begin``, ``commit.sql`` (before each statement), ``commit.staged``, ``commit.before_commit``,
-``commit.after_commit``, ``run.saved``, ``run.finished``, ``vacuum.copied``, ``vacuum.replaced``.
+``commit.after_commit``, ``run.saved``, ``run.finished``, ``vacuum.copied``, ``vacuum.replaced``,
+``storage.operation`` (before each write of an object), ``storage.answered`` (after it).
 """
 
 from __future__ import annotations

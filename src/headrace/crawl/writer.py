@@ -80,6 +80,7 @@ class Writer:
         self._arrived_rows = 0
         self._ready: deque[Ready] = deque()
         self._mapping = Arrivals(plan.step, mapper, lookup, slices)
+        self._every = max(plan.commit_every, ctx.database.capabilities.commit_every)
         self._last_seconds = 0.0
         self._last_end = ctx.clock.monotonic()
 
@@ -157,7 +158,7 @@ class Writer:
         commits would take more than their share of the time."""
         now = self._ctx.clock.monotonic()
         spared = min(self._last_seconds * (1 / COMMIT_SHARE - 1), LONGEST_INTERVAL) - (now - self._last_end)
-        age = 0.0 if pending.rows >= GROUP_ROWS else self._plan.commit_every - (now - pending.since)
+        age = 0.0 if pending.rows >= GROUP_ROWS else self._every - (now - pending.since)
         return max(age, spared)
 
     async def _rest(self, pending: _Pending, committing: asyncio.Task[None] | None) -> None:

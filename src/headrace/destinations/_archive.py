@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -15,7 +15,7 @@ from headrace.core.types import ColumnType
 from headrace.destinations._connection import Connection
 from headrace.destinations._sql import quote
 
-_TYPES: dict[str, ColumnType] = {
+COLUMNS: dict[str, ColumnType] = {
     "run_id": "string", "step": "string", "slice": "string", "page_number": "bigint", "fetched_at": "timestamp",
     "url": "string", "status": "bigint", "headers": "string", "response_blob": "binary", "encoding": "string",
     "sha256": "string", "size": "bigint", "masked": "bigint", "page_id": "bigint",
@@ -23,8 +23,8 @@ _TYPES: dict[str, ColumnType] = {
 _CHUNK_BYTES = 4 << 20
 
 
-def store(db: Connection, pages: Sequence[RawPage]) -> None:
-    """Write the pages; a page that is there already is replaced."""
+def as_rows(pages: Sequence[RawPage], safe_text: Callable[[str], str]) -> Iterator[tuple[str, pa.Table]]:
+    """The archive's rows by table, one for each page, in the columns of :data:`COLUMNS`."""
     from headrace.destinations._rows import ARROW
 
     compress = zstandard.ZstdCompressor(level=1).compress
@@ -34,22 +34,27 @@ def store(db: Connection, pages: Sequence[RawPage]) -> None:
         if kept is None:
             data = compress(page.body) if page.compression == "zstd" else page.body
             kept = Packed(data, len(page.body), sha256(page.body).hexdigest())
-        run, step, slice = map(db.safe_text, (page.run_id, page.step, page.slice))
+        run, step, slice = map(safe_text, (page.run_id, page.step, page.slice))
         place = (run, step, slice, page.page_number)
         by_table.setdefault(page.table, {})[place] = (
-            *place, page.fetched_at, db.safe_text(page.url), page.status, db.safe_text(page.headers), kept.data,
+            *place, page.fetched_at, safe_text(page.url), page.status, safe_text(page.headers), kept.data,
             page.compression, kept.sha256, kept.size, page.masked, page.page_id,
         )  # fmt: skip
-    schema = pa.schema([(name, ARROW[type]) for name, type in _TYPES.items()])
+    schema = pa.schema([(name, ARROW[type]) for name, type in COLUMNS.items()])
     for table, found in sorted(by_table.items()):
         columns = list(zip(*found.values(), strict=True))
-        rows = pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+        yield table, pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+
+
+def store(db: Connection, pages: Sequence[RawPage]) -> None:
+    """Write the pages; a page that is there already is replaced."""
+    for table, rows in as_rows(pages, db.safe_text):
         db.will_write(table, rows)
-        if db.loads and db.load(table, rows, _TYPES):
+        if db.loads and db.load(table, rows, COLUMNS):
             continue
-        db.stage(rows, _TYPES)
+        db.stage(rows, COLUMNS)
         db.do("raw_delete", table=quote(table))
-        names = ", ".join(map(quote, _TYPES))
+        names = ", ".join(map(quote, COLUMNS))
         db.do("insert_all", table=quote(table), columns=names)
         db.unstage()
 
@@ -72,11 +77,13 @@ def read(
         db.will_read(total)
         bounds = [sizes[start][0], sizes[end - 1][0], *params]
         for row in db.do("raw_read", bounds, table=quote(table), condition=condition):
-            yield _page(db, table, row)
+            yield as_page(table, (*row[:5], db.micros(row[5]) or 0, *row[6:]))
         start = end
 
 
-def _page(db: Connection, table: str, row: tuple[Any, ...]) -> RawPage:
+def as_page(table: str, row: tuple[Any, ...]) -> RawPage:
+    """A page from its row: run, step, slice, number, id, time in microseconds, URL, status, headers, body as stored,
+    masked, encoding, SHA-256. Raises ArchiveMissing, and DestinationError for a damaged body."""
     run, step, slice, number, identifier, fetched, url, status, headers, blob, masked, encoding, digest = row
     place = f"{table}, run {run}, step {step}{f', slice {slice}' if slice else ''}, page {number}"
     if blob is None:
@@ -91,6 +98,6 @@ def _page(db: Connection, table: str, row: tuple[Any, ...]) -> RawPage:
         raise DestinationError("the stored body does not match its SHA-256", place=place)
     return RawPage(
         table=table, run_id=run, step=step, slice=slice, page_number=number, page_id=identifier,
-        fetched_at=db.micros(fetched) or 0, url=url, status=status, headers=headers, body=body, masked=masked,
+        fetched_at=fetched, url=url, status=status, headers=headers, body=body, masked=masked,
         compression=encoding,
     )  # fmt: skip

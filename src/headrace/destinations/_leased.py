@@ -14,8 +14,8 @@ from uuid import uuid4
 from headrace.core.errors import RunIsHeld
 from headrace.destinations._session import SqlSession
 
-_BEAT = 10.0
-_STALE = 60_000_000
+BEAT = 10.0
+STALE = 60_000_000
 """Microseconds without a heartbeat after which a holder on another machine counts as dead."""
 
 
@@ -27,7 +27,8 @@ def process_started(pid: int) -> str:
     return ""
 
 
-def _alive(pid: int, started: str) -> bool:
+def alive(pid: int, started: str) -> bool:
+    """Whether a process of this machine that :func:`process_started` once told of is still there."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -71,9 +72,9 @@ class LeasedSession(SqlSession):
         with self.transaction("taking the lease"):
             now = time.time_ns() // 1000
             for holder, pid, where, started, heartbeat in db.do("lease_read", (run_id,)):
-                fresh = now - (db.micros(heartbeat) or 0) < _STALE
-                alive = _alive(pid, started) if where == host else fresh
-                if not locked if locked is not None else alive:
+                fresh = now - (db.micros(heartbeat) or 0) < STALE
+                living = alive(pid, started) if where == host else fresh
+                if not locked if locked is not None else living:
                     raise RunIsHeld(
                         f"run {run_id} is held by {holder}: process {pid} on {where}, last heartbeat {heartbeat}",
                         hint="wait for it to end, or stop that process",
@@ -87,7 +88,7 @@ class LeasedSession(SqlSession):
             db.insert("headrace_leases", columns, [row])
 
     def _beat(self, run_id: str, token: str, stop: threading.Event) -> None:
-        while not stop.wait(_BEAT):
+        while not stop.wait(BEAT):
             with suppress(Exception):  # a beat that is late is made up for by the next
                 other = self.db.twin()
                 try:

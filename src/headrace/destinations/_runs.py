@@ -12,7 +12,7 @@ from headrace.core.tables import RunRecord
 from headrace.destinations._base import SessionBase, as_json
 from headrace.destinations._connection import Row
 
-_COLUMNS = (
+COLUMNS = (
     "run_id", "pipeline", "org", "status", "params", "resolved", "request_hash", "mapping_hash", "scope", "now",
     "started_at", "finished_at", "rows", "pages", "requests", "error",
 )  # fmt: skip
@@ -62,7 +62,7 @@ class Runs(SessionBase):
         return any(each.run_id == run_id for each in self.runs(pipeline=run.pipeline, limit=LAST))
 
     def _run_record(self, row: Row) -> RunRecord:
-        values = dict(zip(_COLUMNS, row, strict=True))
+        values = dict(zip(COLUMNS, row, strict=True))
         for name in ("params", "resolved"):
             values[name] = json.loads(values[name])
         for name in ("now", "started_at", "finished_at"):
@@ -71,7 +71,7 @@ class Runs(SessionBase):
 
     def save_run(self, run: RunRecord) -> None:
         faults.point("run.saved")
-        values = {name: getattr(run, name) for name in _COLUMNS}
+        values = {name: getattr(run, name) for name in COLUMNS}
         for name in ("params", "resolved"):
             values[name] = as_json(values[name])
         for name in ("now", "started_at", "finished_at"):
@@ -81,4 +81,4 @@ class Runs(SessionBase):
             self.prepare((), ())
         with self.transaction("the run's record"):
             self.db.do("run_delete", (run.run_id,))
-            self.db.insert("headrace_runs", _COLUMNS, [tuple(values.values())])
+            self.db.insert("headrace_runs", COLUMNS, [tuple(values.values())])

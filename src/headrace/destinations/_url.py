@@ -10,12 +10,12 @@ from headrace.core.errors import UsageError
 MEMORY = ":memory:"
 
 
-def file_of(url: str) -> str:
+def file_of(url: str, example: str = "file.db") -> str:
     """The path in ``scheme:///relative`` or ``scheme:////absolute``, or ``:memory:``."""
     scheme, _, rest = url.partition("://")
     if not rest.startswith("/") or rest == "/":
         raise UsageError(
-            f"{scheme}://: no file named", hint=f"write {scheme}:///file.db, or {scheme}:////absolute/file.db"
+            f"{scheme}://: no file named", hint=f"write {scheme}:///{example}, or {scheme}:////absolute/{example}"
         )
     return unquote(rest[1:])
 

@@ -19,6 +19,8 @@ from headrace.crawl.last import last_complete
 from headrace.crawl.plan import CrawlPlan
 from headrace.crawl.variables import with_mark, with_slice
 from headrace.destinations import from_url
+from headrace.destinations._session import SqlSession
+from headrace.destinations._stage import StageDestination
 from headrace.inspect.ddl import statements_of
 from headrace.inspect.paging import style
 from headrace.inspect.shown import Shown, show
@@ -104,7 +106,9 @@ def make_run_plan(job: Job, destination: Destination) -> RunPlan:
                 session = held.enter_context(destination.open(read_only=True))
             except CannotOpen as error:
                 database = f"cannot be looked at ({error.message}): planned as if it were empty"
-        empty = session or held.enter_context(_scratch(destination).open())
+        empty = session
+        if session is None and not isinstance(destination, StageDestination):
+            empty = held.enter_context(_scratch(destination).open())
         now = SystemClock().now()
         plans = {entry.step: job.crawl_plan(entry, now) for entry in job.steps}
         found = _Look(job, destination, session, empty, now)
@@ -138,7 +142,7 @@ class _Look:
     """Steps beside what the database has now."""
 
     def __init__(
-        self, job: Job, destination: Destination, session: Session | None, database: Session, now: int
+        self, job: Job, destination: Destination, session: Session | None, database: Session | None, now: int
     ) -> None:
         self._job, self._session, self._database, self._now = job, session, database, now
         self._capabilities = destination.capabilities()
@@ -158,7 +162,7 @@ class _Look:
         mapper = Mapper(plan.tables, known={}, limits=limits, lookup=job_lookup, fold=fold)
         specs = table_rules(plan, mapper)
         raw = [plan.raw_table] if plan.raw_table else []
-        statements = statements_of(self._database, specs, raw)  # type: ignore[arg-type]  # every session so far is an SqlSession
+        statements = statements_of(self._database, specs, raw) if isinstance(self._database, SqlSession) else []
         return StepPlan(
             crawl=plan,
             request=request,

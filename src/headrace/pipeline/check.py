@@ -56,6 +56,13 @@ def check_draft(found: Draft, capabilities: Capabilities | None = None) -> list[
             where = ("steps", index, "config", "destination_table")
             problems += [at(where, message) for message in _name_problems(entry.config.destination_table, capabilities)]
     problems += sql.problems(found.pipeline.steps, found.shaped, capabilities)
+    if capabilities is not None and not capabilities.keys:
+        for index, entry in enumerate(found.pipeline.steps):
+            if entry.config.keeps_by_key:
+                name = type(entry.config).processor
+                problems.append(
+                    at(("steps", index, "processor"), f"{name} needs a database: this destination only adds rows")
+                )
     warnings = [problem._replace(warning=True) for problem in _warnings(found, at)]
     lines = [problem.text(found.file) for problem in sorted([*problems, *warnings])]
     return [*found.warnings, *dict.fromkeys(lines)]
@@ -90,6 +97,8 @@ def _table_problems(table: Table, capabilities: Capabilities | None) -> Iterator
     if table.disposition not in capabilities.dispositions:
         can = ", ".join(sorted(capabilities.dispositions))
         yield f"this destination cannot write: {table.disposition} (it can: {can})"
+    elif table.key and not capabilities.keys:
+        yield "this destination does not find rows by a key: leave the key out, or write to a database"
     limits = capabilities.limits
     columns = declared_columns(table)
     if limits.max_columns is not None and len(columns) > limits.max_columns:

@@ -36,6 +36,9 @@ class Step(Model):
     """Leaves nothing behind but what later steps of this call need (a secret): it runs in every call, whichever steps
     are chosen."""
 
+    keeps_by_key: ClassVar[bool] = False
+    """Writes rows that it has to find again, which takes a database."""
+
     @classmethod
     def variables(cls, text: str) -> Iterator[str]:
         """The variables that a templated text uses and the run has to give."""

@@ -13,7 +13,8 @@ no session is open. Databases that need a server override the ``target`` fixture
 
 What the destination cannot do is declared, not skipped: ``Capabilities.gaps`` maps a test's name
 (``test_negative_zero_keeps_its_sign``, or with its parameters ``test_hostile_tables[rowid]``) to the reason.
-Such a test is expected to fail, and the suite fails once it passes. Tests that need two writers at once
+Such a test is expected to fail, and the suite fails once it passes. So is one whose table the capabilities exclude
+(``dispositions``, ``keys``): it must be refused with NotSupported. Tests that need two writers at once
 skip unless ``Capabilities.concurrent_writers``.
 
 Run the suite with ``pytest.register_assert_rewrite("headrace.testing")`` at the top of ``conftest.py`` to see

@@ -31,6 +31,7 @@ class QualityChecks(Step):
     processor: ClassVar[str] = "generic.quality_checks"
     templated: ClassVar[tuple[str, ...]] = ("checks.*.sql",)
     sql_fields: ClassVar[tuple[str, ...]] = ("checks.*.sql",)
+    keeps_by_key: ClassVar[bool] = True
 
     checks: list[Annotated[Check, OneOf("headrace.steps.checks")]] = Field(min_length=1)
     """What is checked; each kind is explained on its own."""

@@ -1,0 +1,1 @@
+"""Objects under a root: a local folder or a bucket, one file for each."""
