@@ -29,7 +29,7 @@ def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
 
 @pytest.mark.parametrize("url", ["duckbd:///x", "mysql://x/y", "x.duckdb", ""])
 def test_an_unknown_scheme_lists_what_there_is(url: str) -> None:
-    with pytest.raises(UsageError, match=r"duckdb, postgres, postgresql, sqlite"):
+    with pytest.raises(UsageError, match=r"duckdb, file, postgres, postgresql, s3, sqlite"):
         from_url(url)
 
 

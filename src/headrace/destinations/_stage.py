@@ -14,6 +14,7 @@ from headrace.core.contracts import Capabilities, Destination, Session
 from headrace.core.errors import CannotOpen, StorageFailed, UsageError
 
 if TYPE_CHECKING:
+    from headrace.destinations._stage_reader import StageReader
     from headrace.storage.contract import Store
 
 COMMIT_EVERY = 10.0
@@ -71,6 +72,18 @@ class StageDestination(Destination):
             except StorageFailed as error:
                 raise CannotOpen(error.message, place=error.place, hint=error.hint) from error
             yield session
+        finally:
+            store.close()
+
+    @contextmanager
+    def reader(self) -> Iterator[StageReader]:
+        """What a loader reads. Raises CannotOpen where nothing was staged."""
+        from headrace.destinations._stage_reader import StageReader
+        from headrace.storage.retry import Retrying
+
+        store = Retrying(self.store())
+        try:
+            yield StageReader(store)
         finally:
             store.close()
 

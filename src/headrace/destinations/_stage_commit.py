@@ -13,7 +13,15 @@ from uuid import uuid4
 import pyarrow as pa
 
 from headrace.core import faults
-from headrace.core.errors import CommitFailed, CommitUnknown, Fenced, HeadraceError, StorageFailed, UsageError
+from headrace.core.errors import (
+    CommitFailed,
+    CommitUnknown,
+    Fenced,
+    HeadraceError,
+    NotSupported,
+    StorageFailed,
+    UsageError,
+)
 from headrace.core.tables import PAGE, RECORD, Checkpoint, Group, Receipt, Rejected
 from headrace.core.types import ColumnType
 from headrace.destinations import _stage_names as names
@@ -65,6 +73,8 @@ class Committer:
     def _look(self, group: Group) -> None:
         """That the streams stand where the group says, as far as this session knows."""
         faults.point("commit.sql")
+        if group.transform is not None:
+            raise NotSupported("SQL steps need a database: a staged destination only adds rows, as files")
         if any(advance.at.key.run_id != group.run_id for advance in group.advances):
             raise UsageError("a commit is about the streams of one run")
         if self._doubtful:

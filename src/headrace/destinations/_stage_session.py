@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn
+from uuid import uuid4
 
 from headrace.core.errors import ArchiveMissing, CannotOpen, NotSupported, UsageError
 from headrace.core.tables import (
@@ -56,7 +58,7 @@ class StageSession:
             raise CannotOpen("no run has staged anything here", place=store.place, hint="headrace run makes it")
 
     def _check(self, found: bytes) -> None:
-        if found != _format():
+        if json.loads(found)["version"] != VERSION:
             raise CannotOpen(
                 "this was staged by a newer Headrace", place=self._store.place, hint="update Headrace to use it"
             )
@@ -175,4 +177,5 @@ class StageSession:
 
 
 def _format() -> bytes:
-    return as_json({"staged_by": "headrace", "version": VERSION}).encode()
+    """What is written once; ``id`` tells the stage from every other, wherever it is moved."""
+    return as_json({"staged_by": "headrace", "version": VERSION, "id": uuid4().hex}).encode()
