@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: setup demo test lint service cloud crash simulate churn claims fuzz bench openapi profile docs schema clean
+.PHONY: setup demo test lint service cloud browser crash simulate churn claims fuzz bench openapi profile docs schema clean
 
 .venv/.dev: pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "python3 >= 3.11 with venv is needed (Debian: apt install python3-venv)"; exit 1; }
@@ -26,7 +26,7 @@ demo: .venv/.dev  ## the whole story in a minute: crawl, kill -9, resume, look
 	@$(BIN)/python -m headrace.sandbox.demo
 
 test: .venv/.dev lint  ## everything but the slow lanes
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not crash and not cloud and not service"
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not crash and not cloud and not service and not browser"
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
@@ -43,6 +43,9 @@ service: .venv/.dev  ## services that are killed, flooded and lose their store, 
 
 cloud: .venv/.dev  ## key services and secret managers of the clouds: the real clients, against stand-ins on loopback
 	$(BIN)/python -m pytest -q -m cloud tests
+
+browser: .venv/.dev  ## the dashboard in Chromium ($CHROMIUM, or the one on PATH); pictures go to build/pictures
+	$(BIN)/python -m pytest -q -m browser tests/pages
 
 simulate: .venv/.dev  ## seeded simulated crashes; a violation names its seed: python -m headrace.testing.simulate --seed S
 	@$(BIN)/python -m headrace.testing.simulate --seeds $(or $(SEEDS),15000) $(if $(RESULTS),--out $(RESULTS)/simulate.json)

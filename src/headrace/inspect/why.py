@@ -38,6 +38,8 @@ class Why:
     bytes: bytes
     older: int = 0
     """Earlier states of the same row (scd2), or other scopes that saw it."""
+    start: int | None = None
+    """Where ``bytes`` begin in the page's body; ``None`` where they do not stand there as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def why(session: Session, destination: Destination, table: str, key: Sequence[st
     row, page_id, record, older = _find(session, layout, key)
     page = _page(session, source, page_id)
     run = session.run(page.run_id)
-    return Why(source.spec.name, row, page_id, record, page, run, _record(page, source, record), older)
+    found, start = _record(page, source, record)
+    return Why(source.spec.name, row, page_id, record, page, run, found, older, start)
 
 
 def _source(session: Session, destination: Destination, table: str) -> _Source:
@@ -194,12 +197,13 @@ def _utc(page_id: int) -> str:
     return dt.datetime.fromtimestamp(page_time(page_id) / 1_000_000, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _record(page: RawPage, source: _Source, index: int) -> bytes:
+def _record(page: RawPage, source: _Source, index: int) -> tuple[bytes, int | None]:
     headers = tuple((name, value) for name, value in json.loads(page.headers or "[]"))
     response = Response(page.status, headers, page.body, page.url, page.fetched_at)
     try:
         decoder = source.config.decode or by_content_type(response)
-        records = split(decoder.open(response, parse(source.config.data_path), ()).records)
+        array = decoder.open(response, parse(source.config.data_path), ()).records
+        records = split(array)
     except HeadraceError as error:
         raise type(error)(
             f"the page cannot be opened as the file says now: {error.message}", hint=error.hint, place=error.place
@@ -209,7 +213,17 @@ def _record(page: RawPage, source: _Source, index: int) -> bytes:
             f"page {page.page_number} of run {page.run_id} has {len(records)} records, and the row is from number {index}",
             hint="data_path has changed since: look at the page with `headrace raw`",
         )
-    return bytes(records[index])
+    found = [bytes(record) for record in records[: index + 1]]
+    return found[index], _start(page.body, bytes(array), found)
+
+
+def _start(body: bytes, array: bytes, records: Sequence[bytes]) -> int | None:
+    """Where the last of ``records``, which are the first of ``array``, stands in ``body``."""
+    at = body.find(array)
+    for record in records[:-1]:
+        at = body.find(record, at) + len(record) if at >= 0 else at
+    at = body.find(records[-1], at) if at >= 0 else at
+    return at if at >= 0 else None
 
 
 def _quote(name: str) -> str:

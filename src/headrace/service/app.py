@@ -20,6 +20,7 @@ from headrace.service.context import Service
 from headrace.service.front import Front
 from headrace.service.hub import Hub
 from headrace.service.keys import Keys
+from headrace.service.pages import app as pages
 from headrace.service.routes import health, keys, pipeline, runs
 from headrace.service.security import Gate
 from headrace.service.worker import Worker
@@ -78,4 +79,5 @@ def create_app(config: ServiceConfig, *, store: ProgressStore | None = None) -> 
     problems.install(app)
     for routes in (pipeline, runs, keys, health):
         app.include_router(routes.router)
+    pages.install(app)
     return app

@@ -1,0 +1,189 @@
+"""The tables of a destination and their rows, a page at a time, for those who look without writing SQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.core.contracts import Destination, Session
+from headrace.core.errors import HeadraceError, InputError
+from headrace.core.suggest import did_you_mean
+from headrace.core.tables import PAGE, RECORD, RunRecord, TableSpec
+from headrace.core.types import ColumnType
+from headrace.destinations._layout import load_spec
+from headrace.inspect.archive import raw_tables
+from headrace.inspect.steps import extract_steps
+from headrace.mapping.spec import legacy_table, table_specs
+from headrace.pipeline.load import from_resolved
+
+RUNS = 1_000
+"""The latest runs, which tell how fresh a table is."""
+_ENGINE = re.compile(r"headrace_.*|.*_(seen|rejected)")
+
+
+@dataclass(frozen=True, slots=True)
+class TableInfo:
+    """A table that pipelines fill. ``filled_at`` is when the last complete run that fills it ended, in microseconds
+    since 1970 UTC (``None``: none has), by which pipeline and run."""
+
+    name: str
+    rows: int
+    filled_at: int | None = None
+    pipeline: str = ""
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``position`` is where the table goes on after it; ``key`` the arguments that :func:`headrace.inspect.why.why`
+    takes for it, none where its origin is not known."""
+
+    position: str
+    values: Sequence[Any]
+    key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RowPage:
+    """Rows in the order that they lie in. ``after`` asks for the next page; ``None`` at the end."""
+
+    table: str
+    columns: Mapping[str, ColumnType]
+    rows: Sequence[Row]
+    after: str | None = None
+
+
+def tables(session: Session, destination: Destination) -> list[TableInfo]:
+    """Every table that holds rows of pipelines, by name; engine tables and archives of answers are not among them."""
+    runs = session.runs(limit=RUNS)
+    archives = set(raw_tables(list({run.request_hash + run.mapping_hash: run for run in reversed(runs)}.values())))
+    filled = _filled(runs, destination)
+    found = []
+    for name in table_names(session, destination):
+        if _ENGINE.fullmatch(name) or name in archives:
+            continue
+        count = next(_values(session, f"SELECT count(*) FROM {_quote(name)}"))[0]
+        run = filled.get(name)
+        found.append(
+            TableInfo(name, int(count), run.finished_at, run.pipeline, run.run_id)
+            if run
+            else TableInfo(name, int(count))
+        )
+    return found
+
+
+def rows(
+    session: Session,
+    destination: Destination,
+    table: str,
+    *,
+    where: Mapping[str, str] | None = None,
+    after: str | None = None,
+    limit: int = 50,
+) -> RowPage:
+    """Up to ``limit`` rows of ``table`` after the position ``after``; ``where`` maps columns to the text of their value.
+    Raises InputError for a table, column or position that there is not."""
+    present = table_names(session, destination)
+    names = [name for name in present if not _ENGINE.fullmatch(name)]
+    if table not in names:
+        raise InputError(
+            f"{destination.url} has no table {table!r}{did_you_mean(table, names)}",
+            hint=f"tables: {', '.join(names) or 'none yet'}",
+        )
+    types = {name: kind for name, kind in session.columns(table).items() if name not in (PAGE, RECORD)}
+    for name in where or {}:
+        if name not in types:
+            raise InputError(
+                f"{table} has no column {name!r}{did_you_mean(name, types)}", hint=f"columns: {', '.join(types)}"
+            )
+    postgres = destination.url.startswith("postgres")
+    position, bound = ("ctid", "CAST(CAST(? AS text) AS tid)") if postgres else ("rowid", "?")
+    conditions = [f"CAST({_quote(name)} AS VARCHAR) = ?" for name in where or {}]
+    params: list[Any] = list((where or {}).values())
+    if after is not None:
+        if not re.fullmatch(r"\(\d{1,10},\d{1,5}\)" if postgres else r"-?\d{1,18}", after):
+            raise InputError(f"{after!r} is no position in {table}", hint="take the one that the page before gave")
+        conditions.append(f"{position} > {bound}")
+        params.append(after if postgres else int(after))
+    identity = _identity(session, table) if "headrace_tables" in present else ()
+    selected = [f"CAST({position} AS VARCHAR)", *(f"CAST({_quote(c)} AS VARCHAR)" for c in identity)]
+    named = ", ".join(f"{text} AS h{i}" for i, text in enumerate(selected))
+    columns = ", ".join(f"{_quote(name)} AS c{i}" for i, name in enumerate(types))
+    sql = f"SELECT {named}, {columns} FROM {_quote(table)}"
+    if conditions:
+        sql += f" WHERE {' AND '.join(conditions)}"
+    found = []
+    for values in _values(session, f"{sql} ORDER BY {position} LIMIT {int(limit) + 1}", params):
+        texts = values[1 : len(selected)]
+        key = tuple(f"{c}={text}" for c, text in zip(identity, texts, strict=True))
+        found.append(Row(str(values[0]), values[len(selected) :], () if None in texts else key))
+    more = len(found) > limit
+    return RowPage(table, types, found[:limit], found[limit - 1].position if more else None)
+
+
+def _identity(session: Session, table: str) -> tuple[str, ...]:
+    """The columns of ``table`` that lead to the answer a row came from; none where nothing does."""
+    spec = _spec(session, table)
+    if spec is None:
+        return ()
+    if spec.key and not spec.hidden and spec.write != "scd2":
+        return spec.key
+    return (PAGE, RECORD) if spec.provenance else ()
+
+
+def _spec(session: Session, table: str) -> TableSpec | None:
+    found = next(_values(session, 'SELECT spec FROM headrace_tables WHERE "table" = ?', [table]), None)
+    return load_spec(str(found[0])) if found else None
+
+
+def _filled(runs: Sequence[RunRecord], destination: Destination) -> dict[str, RunRecord]:
+    """The latest complete run for each table that one fills."""
+    fold = destination.capabilities().fold
+    found: dict[str, RunRecord] = {}
+    by_file: dict[tuple[str, str, str], list[str]] = {}
+    for run in runs:
+        if run.status != "done" or run.finished_at is None:
+            continue
+        file = (run.pipeline, run.request_hash, run.mapping_hash)
+        if file not in by_file:
+            by_file[file] = _fills(run, fold)
+        for name in by_file[file]:
+            found.setdefault(name, run)
+    return found
+
+
+def _fills(run: RunRecord, fold: Any) -> list[str]:
+    try:
+        pipeline = from_resolved(run.resolved)
+    except HeadraceError:  # written by a version whose files this one does not read
+        return []
+    names: list[str] = []
+    for config in extract_steps(pipeline).values():
+        declared = config.tables or ([legacy_table(config.destination, config.transform)] if config.destination else [])
+        names += [spec.name for spec in table_specs(declared, fold)]
+    for entry in pipeline.steps:
+        for field in ("destination_table", "results"):
+            if isinstance(name := getattr(entry.config, field, None), str):
+                names.append(fold(name))
+    return names
+
+
+def table_names(session: Session, destination: Destination) -> list[str]:
+    """Every table, engine tables too."""
+    if destination.url.startswith("sqlite"):
+        sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    elif destination.url.startswith("duckdb"):
+        sql = "SELECT table_name FROM duckdb_tables() WHERE NOT internal AND database_name = current_database() AND schema_name = current_schema()"
+    else:
+        sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'"
+    return sorted(str(row[0]) for row in _values(session, sql))
+
+
+def _values(session: Session, sql: str, params: Sequence[Any] = ()) -> Any:
+    return (tuple(row.values()) for batch in session.query(sql, list(params)) for row in batch.to_pylist())
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

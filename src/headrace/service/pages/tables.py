@@ -1,0 +1,160 @@
+"""Tables of a destination, their rows, where a row is from, and removals that wait for a decision."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query
+from starlette.responses import Response
+
+from headrace.core.clock import SystemClock
+from headrace.core.contracts import Destination, Session
+from headrace.core.errors import CannotOpen, DestinationBusy, HeadraceError
+from headrace.core.tables import Removals
+from headrace.destinations import from_url
+from headrace.inspect.rows import TableInfo, rows, tables
+from headrace.inspect.why import why
+from headrace.service.context import Here, Service
+from headrace.service.pages.origin import origin_view
+from headrace.service.pages.render import address, fill, page
+from headrace.service.pages.route import PageRoute, go, problem_of
+from headrace.service.pages.rowview import NUMERIC, row_view
+from headrace.service.security import Reader, Runner
+
+router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
+
+PAGE = 50
+Name = Annotated[str, Query(max_length=200)]
+
+
+@router.get("/tables")
+async def list_tables(service: Here, caller: Reader, destination: Name = "") -> Response:
+    """Every table of a destination."""
+    values = await asyncio.to_thread(_look, service, destination)
+    names = list(service.config.destinations)
+    return page(
+        "tables.html", here="/ui/tables", destinations=names, may_run="run" in caller.scopes, **values
+    )  # fmt: skip
+
+
+@router.get("/freshness")
+async def freshness(service: Here, caller: Reader, destination: Name = "") -> Response:
+    """The tables as a piece of the first page."""
+    values = await asyncio.to_thread(_look, service, destination)
+    return Response(fill("freshness.html", **values), media_type="text/html")
+
+
+@router.get("/tables/{destination}/{table}")
+async def preview(
+    service: Here,
+    caller: Reader,
+    destination: str,
+    table: str,
+    column: Name = "",
+    value: Annotated[str, Query(max_length=1000)] = "",
+    after: Annotated[str, Query(max_length=40)] = "",
+) -> Response:
+    """Rows of one table."""
+
+    def read() -> Response:
+        where = {column: value} if column and value else {}
+        with opened(service, destination) as (session, target):
+            found = rows(session, target, table, where=where, after=after or None, limit=PAGE)
+        path = f"/ui/tables/{_part(destination)}/{_part(table)}"
+        filters = {"column": column, "value": value} if value else {}
+        return page(
+            "rows.html",
+            here="/ui/tables",
+            destination=destination,
+            table=table,
+            page=found,
+            numeric=NUMERIC,
+            rows=[row_view(row, found.columns, f"{path}/why") for row in found.rows],
+            traced=any(row.key for row in found.rows),
+            chosen={"column": column, "value": value, "after": after},
+            first=address(path, **filters),
+            next=address(path, **filters, after=found.after) if found.after else None,
+        )
+
+    return await asyncio.to_thread(read)
+
+
+@router.get("/tables/{destination}/{table}/why")
+async def origin(
+    service: Here,
+    caller: Reader,
+    destination: str,
+    table: str,
+    key: Annotated[list[Annotated[str, Query(max_length=2000)]], Query(max_length=32)],
+) -> Response:
+    """The request and the answer that a row is from, with its bytes."""
+
+    def read() -> Response:
+        values: dict[str, Any] = {"origin": None, "problem": None}
+        try:
+            with opened(service, destination) as (session, target):
+                values["origin"] = origin_view(why(session, target, table, key))
+        except HeadraceError as error:
+            values["problem"] = problem_of(error)
+        return page("why.html", here="/ui/tables", destination=destination, table=table, **values)
+
+    return await asyncio.to_thread(read)
+
+
+@router.post("/removals")
+async def decide(
+    service: Here,
+    caller: Runner,
+    destination: Annotated[str, Form(max_length=200)],
+    table: Annotated[str, Form(max_length=200)],
+    run_id: Annotated[str, Form(max_length=200)],
+    decision: Annotated[str, Form(pattern="^(confirm|reject)$")],
+) -> Response:
+    """Confirm or reject what a run held back."""
+
+    def write() -> None:
+        with opened(service, destination, write=True) as (session, _):
+            session.decide_removals(table, run_id, confirm=decision == "confirm")
+
+    await asyncio.to_thread(write)
+    return go(address("/ui/tables", destination=destination))
+
+
+@contextmanager
+def opened(service: Service, name: str, *, write: bool = False) -> Iterator[tuple[Session, Destination]]:
+    """A session on the destination called ``name``. A DuckDB file that a run of this process writes is shared with it:
+    two openings of one file in one process have to be of one kind."""
+    _, url = service.config.destination(name)
+    target = from_url(url)
+    shared = target.url.startswith("duckdb") and bool(service.worker.running)
+    with target.open(read_only=not write and not shared) as session:
+        yield session, target
+
+
+def _look(service: Service, name: str) -> dict[str, Any]:
+    destination, _ = service.config.destination(name or None)
+    found: list[TableInfo] = []
+    held: list[Removals] = []
+    problem = None
+    try:
+        with opened(service, destination) as (session, target):
+            found = tables(session, target)
+            held = [each for each in session.removals() if each.status == "held"]
+    except DestinationBusy as error:
+        problem = problem_of(error)
+    except CannotOpen as error:
+        # The file is made by the first run.
+        problem = None if "there is no" in error.message else problem_of(error)
+    return {
+        "destination": destination, "tables": found, "removals": held, "problem": problem,
+        "now": SystemClock().now(),
+    }  # fmt: skip
+
+
+def _part(text: str) -> str:
+    from urllib.parse import quote
+
+    return quote(text, safe="")
