@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from headrace.service.pages.render import HEADERS
+from headrace.service.front import CONTENT_SECURITY_POLICY
 
 pytestmark = pytest.mark.xdist_group("pages")
 
@@ -37,7 +37,7 @@ def text_of(html: str) -> str:
 def test_a_page_runs_nothing_of_its_own(client: httpx.Client, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200
-    assert answer.headers["content-security-policy"].startswith("default-src 'self'")
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
     assert "unsafe" not in answer.headers["content-security-policy"]
     scripts = re.findall(r"<script[^>]*>", answer.text)
     assert scripts
@@ -209,5 +209,5 @@ def test_errors_are_pages(client: httpx.Client) -> None:
         answer = client.get(path)
         assert answer.status_code in (404, 422)
         assert "What to do next:" in answer.text
-        assert answer.headers["content-security-policy"] == HEADERS["Content-Security-Policy"]
+        assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
     assert client.get("/ui/runs?before=x").status_code == 422

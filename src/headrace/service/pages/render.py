@@ -19,14 +19,6 @@ from headrace.service.pages import words
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 
-HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-    "object-src 'none'",
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
-
 NAVIGATION = (
     ("/", "Overview"),
     ("/ui/runs", "Runs"),
@@ -38,7 +30,7 @@ NAVIGATION = (
 
 def page(template: str, /, *, status: int = 200, here: str = "", **values: Any) -> Response:
     """The page of ``template``; ``here`` is the entry of the navigation that it belongs to."""
-    return HTMLResponse(fill(template, here=here, **values), status, headers=dict(HEADERS))
+    return HTMLResponse(fill(template, here=here, **values), status)
 
 
 def fill(template: str, /, **values: Any) -> str:

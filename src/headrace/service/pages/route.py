@@ -1,11 +1,10 @@
-"""What every page's route does alike: errors are pages, and nobody else's page may send a form here."""
+"""What every page's route does alike: errors are pages too."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -50,8 +49,6 @@ class PageRoute(APIRoute):
 
         async def answer(request: Request) -> Response:
             try:
-                if request.method not in ("GET", "HEAD"):
-                    check_origin(request)
                 return await handle(request)
             except HeadraceError as error:
                 problem = problem_of(error)
@@ -64,18 +61,6 @@ class PageRoute(APIRoute):
                 return page("problem.html", status=422, problem=ProblemView(_TITLES[422], lines, status=422))
 
         return answer
-
-
-def check_origin(request: Request) -> None:
-    """Raises Refusal (403) for a form that another site's page sent: the browser says where it is from."""
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    if site is not None:
-        own = site == "same-origin"
-    else:
-        own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    if not own:
-        raise problems.Refusal(403, "the form came from another site", hint="open this page itself, and send it there")
 
 
 def go(path: str) -> Response:
