@@ -53,7 +53,7 @@ async def pipeline(
     destination = ""
     max_pages = ""
     if like:
-        before = await find(service, caller, like)
+        before = (await find(service, caller, like)).request
         given, destination = before.inputs, before.destination
         max_pages = str(before.options.get("max_pages") or "")
     return await asyncio.to_thread(_form, service, caller, name, given, destination, max_pages)

@@ -70,7 +70,7 @@ async def runs(
 @router.get("/{run_id}")
 async def run(service: Here, caller: Reader, run_id: str) -> Response:
     """One run."""
-    request = await find(service, caller, run_id)
+    request = (await find(service, caller, run_id)).request
     events = await asyncio.to_thread(_events, service, run_id)
     now = SystemClock().now()
     return page(
@@ -97,7 +97,7 @@ async def live_run(
 ) -> Response:
     """Server-sent events: ``run`` is how it stands, ``events`` are new lines, ``said`` is for screen readers,
     ``ended`` comes last."""
-    request = await find(service, caller, run_id)
+    request = (await find(service, caller, run_id)).request
     return live.stream(_changes(service, request, int(last_event_id or after)), service.hub.closing)
 
 
@@ -118,8 +118,9 @@ async def resume(service: Here, caller: Runner, run_id: str) -> Response:
 @router.post("/{run_id}/accept")
 async def accept(service: Here, caller: Runner, run_id: str) -> Response:
     """A person says that the suspect run was complete."""
-    request = await find(service, caller, run_id)
+    request = (await find(service, caller, run_id)).request
     await asyncio.to_thread(_accept, service, caller, request)
+    service.hub.poke(run_id)
     service.worker.wake()
     return go(_path(run_id))
 
