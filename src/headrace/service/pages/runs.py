@@ -10,7 +10,6 @@ from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
 from headrace.core.clock import SystemClock
-from headrace.service import problems
 from headrace.service.context import Here, Service
 from headrace.service.pages import live
 from headrace.service.pages.render import address, fill, page
@@ -18,7 +17,7 @@ from headrace.service.pages.route import PageRoute, go
 from headrace.service.pages.views import STATUSES, check_views, event_views, run_view, suspicions
 from headrace.service.routes import runs as api
 from headrace.service.routes.pipeline import find
-from headrace.service.security import Caller, Reader, Runner
+from headrace.service.security import Reader, Runner
 from headrace.state.progress.contract import ENDED, MAX_EVENTS, Request
 
 router = APIRouter(prefix="/ui/runs", route_class=PageRoute, include_in_schema=False)
@@ -118,22 +117,8 @@ async def resume(service: Here, caller: Runner, run_id: str) -> Response:
 @router.post("/{run_id}/accept")
 async def accept(service: Here, caller: Runner, run_id: str) -> Response:
     """A person says that the suspect run was complete."""
-    request = (await find(service, caller, run_id)).request
-    await asyncio.to_thread(_accept, service, caller, request)
-    service.hub.poke(run_id)
-    service.worker.wake()
+    await api.accept(service, caller, run_id)
     return go(_path(run_id))
-
-
-def _accept(service: Service, caller: Caller, request: Request) -> None:
-    from headrace.runner.accept import accept as accept_run
-
-    if request.status != "suspect":
-        raise problems.Refusal(409, f"the run is {request.status}, not suspect", hint="there is nothing to accept")
-    _, url = service.config.destination(request.destination)
-    accept_run(request.request_id, destination=url, org=caller.org, state=service.config.state)
-    # The run is done by now: going on with it asks for nothing, and brings the store to what the destination says.
-    service.store.reopen(request.request_id)
 
 
 async def _changes(service: Service, request: Request, after: int) -> AsyncIterator[bytes]:

@@ -18,8 +18,8 @@ STATUSES: Mapping[str, str] = {
 
 _NEXT: Mapping[str, str] = {
     "partial": "It stopped at a limit that was set. Resume it to go on from the last commit.",
-    "suspect": "The crawl ended, but something says that data may be missing. If it is complete, accept it; "
-    "otherwise mend the cause and resume.",
+    "suspect": "The crawl ended, but something says that data may be missing. If the API "
+    "really has no more, accept the run as complete; otherwise mend the cause and run it again.",
     "failed": "What was fetched is kept. Mend the cause, then resume: it goes on from the last commit.",
     "interrupted": "What was fetched is kept. Resume it to go on from the last commit.",
     "cancelled": "What was fetched is kept. Resume it to go on from the last commit.",
@@ -75,7 +75,7 @@ class RunView:
 
     @property
     def can_resume(self) -> bool:
-        return self.status in ("failed", "partial", "suspect", "interrupted", "cancelled")
+        return self.status in ("failed", "partial", "interrupted", "cancelled")
 
     @property
     def can_accept(self) -> bool:
