@@ -98,6 +98,10 @@ URL = "https://api.acme.com/v1/people"
             [entry(URL, {"d": people(3 * n), "next": f"c{n + 1}"}, method="POST", body=json.dumps({"q": {"a": 1, "at": f"c{n}" if n else None}})) for n in (0, 1)],
             {"type": "cursor", "in": "body", "body_path": "q.at", "response_path": "next"},
         ),
+        (
+            [entry(URL, {"d": people(0), "meta": {"next": "?page=2", "total": 6}}), entry(f"{URL}?page=2", {"d": people(3)})],
+            {"type": "link", "response_path": "meta.next", "total_path": "meta.total"},
+        ),
         ([entry(f"{URL}?page=1", {"rows": people(0)})], {"type": "page", "param": "page"}),
         ([entry(URL, people(0))], {"type": "none"}),
     ],

@@ -11,7 +11,7 @@ from headrace.core.errors import InputError
 from headrace.discover.asked import Raw, part, provider_of
 from headrace.discover.curl import is_curl, read_curl
 from headrace.discover.draft import flow
-from headrace.discover.records import columns, key_of, lists
+from headrace.discover.records import columns, key_of, lists, moments
 from headrace.pipeline import yaml
 
 SECRET = "sk_test_4eC39HqLyjWDarjtT1zdp7dc"
@@ -111,6 +111,23 @@ def test_the_records_are_the_longest_list_of_objects() -> None:
     assert [one.path for one in lists(document)] == ['deep."a.b"', "data", "included"]
     assert [one.path for one in lists({"1": {"a": 1}, "2": {"a": 2}})] == ["*"]
     assert lists({"owner": {"id": 1}, "team": {"id": 2}}) == []
+
+
+def test_a_list_for_each_day_is_one_list() -> None:
+    days = {"2015-09-07": [{"id": 1}], "2015-09-08": [], "2015-09-09": [{"id": 2}, {"id": 3}]}
+    assert [(one.path, len(one.records)) for one in lists({"count": 3, "days": days})] == [("days.*.*", 3)]
+    assert next(one.path for one in lists({"days": {**days, "note": [{"id": 4}]}})) == "days.2015-09-09"
+
+
+def test_moments_are_told_from_days_and_words() -> None:
+    record = {
+        "at": "2024-01-10T12:00:00.123456Z",
+        "on": "2024-01-10",
+        "word": "2024-01-10T12:00:00Z or so",
+        "none": None,
+    }
+    found = {name: name for name in record}
+    assert moments(found, [record, {**record, "at": "2024-01-10 12:00:00+02:00"}, {**record, "at": None}]) == {"at"}
 
 
 def test_columns_and_key() -> None:

@@ -18,6 +18,9 @@ from headrace.core.events import BatchCommitted, Event, EventSink, RunStarted
 if TYPE_CHECKING:
     from headrace.runner.result import RunResult
 
+_EXAMPLE = 240
+"""Characters shown of a row that failed a check."""
+
 
 class _Known:
     """Remembers which run this is, for what is said when it fails."""
@@ -90,7 +93,7 @@ def summary(result: RunResult, again: str = "") -> Iterator[str]:
     if result.error:
         first, *more = result.error.splitlines()
         yield f"  why  {first}"
-        yield from (f"       {line}" for line in more)
+        yield from (f"       {_clipped(line) if line.startswith('  {') else line}" for line in more)
     yield from _checks(result)
     for seen, remedy in result.suspicions:
         if seen != result.error:
@@ -113,7 +116,7 @@ def _checks(result: RunResult) -> Iterator[str]:
     for check in result.checks:
         if not check.passed and check.severity == "warn":
             yield f"  warn {check.check}: {check.message}"
-            yield from (f"       {row}" for row in check.examples)
+            yield from (f"       {_clipped(row)}" for row in check.examples)
 
 
 def _count(number: int, what: str) -> str:
@@ -156,3 +159,8 @@ def showing(
         raise
     finally:
         close()
+
+
+def _clipped(row: str) -> str:
+    """An example on about two lines; the results' table and `--json` have it whole."""
+    return row if len(row) <= _EXAMPLE else f"{row[: _EXAMPLE - 1]}…"

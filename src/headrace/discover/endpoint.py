@@ -15,7 +15,7 @@ from headrace.discover.har import Listing
 from headrace.discover.paging import Finder, Paging
 from headrace.discover.probe import Page, Probe
 from headrace.discover.recorded import Recorded, compare
-from headrace.discover.records import Found, columns, key_of, records_of, types
+from headrace.discover.records import Found, columns, key_of, moments, records_of, types
 from headrace.secrets.scrub import scrub
 from headrace.sources.paginate.none import SinglePage
 
@@ -121,9 +121,14 @@ def _written(
     records = [record for page in pages for record in page.records if isinstance(record, dict)]
     called = name or name_of(str(asked.config["url"]))
     named = columns(records)
-    key = key_of(named, records, called)
+    distinct = list({json.dumps(record, sort_keys=True): record for record in records}.values())  # pages may overlap
+    key = key_of(named, distinct, called)
     answered = choices.key(key, list(named)) if choices is not None else key
     texts = [b"[" + b",".join(page.texts) + b"]" for page in pages]
+    seen = types(named, texts)
+    for name in moments(named, records):
+        if seen.get(name) == "string":
+            seen[name] = f"string; as a time: {{path: {named[name]}, type: timestamp}}"
     others = [f"{one.path or 'the root'} ({len(one.records)})" for one in found[1:4]]
     beside = f"; other lists: {', '.join(others)}" if others else ""
     sure = "" if paging.sure else "Not certain: "
@@ -137,7 +142,7 @@ def _written(
             pagination=paging.config,
             paging_note=". ".join((sure + paging.why, *paging.doubts)) + ".",
             columns=named,
-            types=types(named, texts),
+            types=seen,
             key=answered,
             key_note="As answered." if answered != key else
             f"Guessed: different in each of the {len(records)} records seen." if key is not None else

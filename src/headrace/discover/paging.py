@@ -16,7 +16,8 @@ from headrace.sources.paginate._links import find
 
 _FLAG = re.compile(r"(?:has|is)?[-_ ]?(?:more|next)(?:[-_]?(?:pages?|results|items|records))?", re.IGNORECASE)
 _TOTAL = re.compile(
-    r"(?:total|count)[-_]?(?:count|results|records|items|size|elements|hits)?|\w*total[-_]?results", re.IGNORECASE
+    r"(?:total|count)[-_]?(?:count|results|records|items|size|elements|hits)?|\w*total[-_]?results|num(?:ber)?[-_]?(?:of[-_]?)?(?:found|results|hits)|found",
+    re.IGNORECASE,
 )
 _PAGES = re.compile(r"(?:total|num|number[-_]of|last)?[-_]?pages?(?:[-_]?(?:count|total))?", re.IGNORECASE)
 _CURSOR = re.compile(r".*(?:next|cursor|after|token|contin|resum|scroll|marker|offset|bookmark).*", re.IGNORECASE)
@@ -57,7 +58,7 @@ class Value:
 
 def around(node: Any, records: str, at: tuple[str, ...] = ()) -> Iterator[Value]:
     """The values of an answer outside its records."""
-    if at and (path_text(at) == records or f"{path_text(at)}.*" in (records, records.removesuffix(".node"))):
+    if at and (path_text(at) == records or records.startswith(f"{path_text(at)}.*")):
         return
     members = node.items() if isinstance(node, dict) else enumerate(node[:5]) if isinstance(node, list) else ()
     if len(at) > 5 or (not at and not records):
@@ -82,7 +83,7 @@ class Finder:
         what tells them apart, if something does."""
         for link in [found for found in self._told() if found[0]["type"] == "link"]:
             if (paging := await self._try(*link)) is not None:
-                return paging
+                return await self._with_end(paging)
         if config is not None:
             flag = self._flag()
             if flag is not None and flag.value is True and config["type"] == "cursor":
@@ -258,7 +259,7 @@ class Finder:
 
     async def _with_end(self, paging: Paging) -> Paging:
         """How the end is told, for styles that do not tell it by themselves."""
-        if paging.config["type"] not in ("page", "offset"):
+        if paging.config["type"] not in ("page", "offset", "link"):
             return paging
         config, count = dict(paging.config), len(self._first.texts)
         numbers = [
@@ -266,7 +267,7 @@ class Finder:
             for v in self._values
             if isinstance(v.value, int | str) and not isinstance(v.value, bool) and str(v.value).isdigit()
         ]
-        if (flag := self._flag()) is not None and flag.value is True:
+        if (flag := self._flag()) is not None and flag.value is True and paging.config["type"] != "link":
             config["more_path"] = flag.text
         if paging.config["type"] == "page":
             pages = next(
@@ -279,11 +280,11 @@ class Finder:
                        if re.fullmatch(r"x-total(?:-count|-results)?", name) and value.isdigit() and int(value) > count), None)  # fmt: skip
         if total is not None:
             config["total_path"] = total.text
-        elif header is not None:
+        elif header is not None and paging.config["type"] != "link":
             config["total_header"] = _title(header)
         if set(config) - set(paging.config):
             return replace(paging, config=config)
-        return await self._beyond(paging)
+        return paging if paging.config["type"] == "link" else await self._beyond(paging)
 
     async def _beyond(self, paging: Paging) -> Paging:
         """Nothing names the end: what the API says far behind it."""

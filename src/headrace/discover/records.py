@@ -19,6 +19,8 @@ _FLATTENED = 8
 """Members of a nested object that become columns of their own; a larger one stays JSON."""
 _KEYS = ("id", "@id", "_id", "uuid", "guid", "key", "gid", "slug", "code", "number", "isbn", "sku", "name")
 _VALUE = re.compile(r"-?\d{1,18}")
+_DATED = re.compile(r"-?\d{1,18}|\d{4}-\d\d(?:-\d\d)?(?:T.*)?")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)")
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,11 @@ def _walk(node: Any, at: tuple[str, ...], depth: int) -> Iterator[tuple[tuple[st
         if len(values) > 1 and all(isinstance(value, dict) and value for value in values) and _alike(node):
             yield (*at, "*"), values, name
             return
+        if values and all(_DATED.fullmatch(key) for key in node) and all(isinstance(value, list) for value in values):
+            together = [item for value in values for item in value]
+            if together and all(isinstance(item, dict) for item in together):  # one list for each day
+                yield (*at, "*", "*"), together, name
+                return
         for key, value in node.items():
             yield from _walk(value, (*at, key), depth + 1)
 
@@ -165,6 +172,16 @@ def _at(record: Mapping[str, Any], path: str) -> Any:
     from headrace.core.paths import get, parse
 
     return get(record, parse(path))
+
+
+def moments(found: Mapping[str, str], records: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The columns whose every value is a moment written out."""
+    told = set()
+    for name, path in found.items():
+        values = [value for record in records if (value := _at(record, path)) is not None]
+        if values and all(isinstance(value, str) and _MOMENT.fullmatch(value) for value in values):
+            told.add(name)
+    return told
 
 
 def types(found: Mapping[str, str], pages: Sequence[bytes]) -> dict[str, str]:
