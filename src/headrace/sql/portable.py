@@ -11,7 +11,7 @@ from typing import Any
 from sqlglot import exp
 
 from headrace.sql.problem import SqlProblem
-from headrace.sql.read import MARK, Query
+from headrace.sql.read import MARK, UNKNOWN, Query
 from headrace.sql.targets import CALL, ITEMS, call
 
 DType = exp.DataType.Type
@@ -240,7 +240,7 @@ class Rewriting:
                     break
             if kinds & {"int", "float", "decimal"} and isinstance(node, COMPARISONS):
                 for side in sides:
-                    if isinstance(side, exp.Literal) and side.is_string:
+                    if isinstance(side, exp.Literal) and side.is_string and UNKNOWN not in side.meta:
                         self._number(node, side)
             if {"timestamp", "date"} <= kinds:
                 for side in sides:
@@ -262,7 +262,7 @@ class Rewriting:
         if isinstance(node, exp.Literal) and not node.is_string:
             return "int" if node.is_int else "float" if self.query.dialect == "bigquery" else "decimal"
         if isinstance(node, exp.Literal):
-            return "text"
+            return "" if UNKNOWN in node.meta else "text"
         if type in _INTS:
             return "int"
         if type in _FLOATS:

@@ -191,6 +191,16 @@ def _joined(text: str, values: Mapping[str, Any]) -> str:
     return str(render(text, values.__getitem__))
 
 
+class Unknown(str):
+    """Stands for a value that only a run has: nobody knows what it is of."""
+
+    __slots__ = ()
+
+
+UNKNOWN = "headrace unknown"
+"""The key under which the literal of such a value says so."""
+
+
 def literal(value: Any) -> exp.Expr:
     """A value as a literal of its own type; what has no type in SQL as its text."""
     if value is None:
@@ -200,7 +210,10 @@ def literal(value: Any) -> exp.Expr:
     if isinstance(value, int | float):
         number: exp.Expr = exp.Literal.number(abs(value))
         return exp.Neg(this=number) if value < 0 else number
-    return exp.Literal.string(as_text(value))
+    made = exp.Literal.string(as_text(value))
+    if isinstance(value, Unknown):
+        made.meta[UNKNOWN] = True
+    return made
 
 
 def variables(query: Query) -> Iterator[str]:
@@ -226,4 +239,4 @@ def _offset(text: str, first: Mapping[str, Any]) -> int:
     return max(at + column - 1, 0)
 
 
-__all__ = ["MARK", "NAME", "OWN", "Query", "fill", "literal", "read", "table_name", "variables"]
+__all__ = ["MARK", "NAME", "OWN", "UNKNOWN", "Query", "Unknown", "fill", "literal", "read", "table_name", "variables"]

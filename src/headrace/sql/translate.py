@@ -20,7 +20,7 @@ from headrace.core.types import ColumnType
 from headrace.sql.library import DIALECTS
 from headrace.sql.portable import Rewriting
 from headrace.sql.problem import SqlProblem
-from headrace.sql.read import Query, fill, literal, read, table_name, variables
+from headrace.sql.read import Query, Unknown, fill, literal, read, table_name, variables
 from headrace.sql.targets import write
 
 Columns = Mapping[str, Mapping[str, ColumnType | None] | None]
@@ -55,7 +55,7 @@ def translate(
     text in the place of each. ``columns`` says what the tables have; where it does, unknown columns are found and
     what depends on types is decided. SQL in the destination's own dialect is not rewritten. Raises SqlProblem.
     """
-    given = dict.fromkeys(needs(query), "2000-01-01") if values is None else values
+    given = dict.fromkeys(needs(query), Unknown("2000-01-01")) if values is None else values
     if values is None and query.names_vary():
         columns = None
     known = {**dict.fromkeys(("project", "dataset"), "main"), **given}
