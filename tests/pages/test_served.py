@@ -195,6 +195,10 @@ def test_a_suspect_run_is_accepted(opened: Any) -> None:
         run_id = answer.headers["location"].removeprefix("/ui/runs/")
         assert stage.wait_for(run_id).status == "suspect"
         assert client.post(f"/ui/runs/{run_id}/accept").status_code == 303
+        # The step is accepted; the checks behind it have not been made.
+        assert stage.wait_for(run_id, "partial", "failed").status == "partial"
+        assert "What to do next: Resume it" in text_of(client.get(f"/ui/runs/{run_id}").text)
+        assert client.post(f"/ui/runs/{run_id}/resume").status_code == 303
         assert stage.wait_for(run_id, "done", "failed").status == "done"
         assert client.post(f"/ui/runs/{run_id}/accept").status_code == 409
 

@@ -17,7 +17,7 @@ STATUSES: Mapping[str, str] = {
 """Status to the word that is shown."""
 
 _NEXT: Mapping[str, str] = {
-    "partial": "It stopped at a limit that was set. Resume it to go on from the last commit.",
+    "partial": "Resume it to go on from the last commit.",
     "suspect": "The crawl ended, but something says that data may be missing. If the API "
     "really has no more, accept the run as complete; otherwise mend the cause and run it again.",
     "failed": "What was fetched is kept. Mend the cause, then resume: it goes on from the last commit.",
