@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -26,8 +27,9 @@ def types_of(rows: pa.Table, known: Mapping[str, ColumnType]) -> dict[str, Colum
     return {field.name: known.get(field.name, by_arrow.get(field.type, "string")) for field in rows.schema}
 
 
-_SMALL_PARTS = 256
-"""Rows of a page, on average, below which the pages of a group are copied into one."""
+_SMALL_PARTS = 8192
+"""Rows of a part, on average, below which the parts of a group are copied into one: DuckDB reads a thousand rows at a
+time half as fast as one long column, and with a copy of them less memory is touched than with parts."""
 
 
 def gather(batches: Sequence[Batch]) -> dict[str, tuple[pa.Table, dict[str, ColumnType]]]:
@@ -64,6 +66,9 @@ def versions(rows: pa.Table) -> list[tuple[int, int]]:
 
 
 def _unique(rows: pa.Table, key: Sequence[str]) -> bool:
+    if len(key) == 1:
+        with suppress(pa.ArrowNotImplementedError):  # grouping loads a third more of Arrow
+            return bool(pc.count_distinct(rows.column(key[0]), mode="all").as_py() == rows.num_rows)
     narrow = rows.select(list(key))
     return bool(narrow.group_by(list(key), use_threads=False).aggregate([]).num_rows == rows.num_rows)
 
