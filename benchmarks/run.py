@@ -18,7 +18,7 @@ from common import HERE, Given, Outcome, compiled
 
 GROUPS = (
     "engine", "memory", "postgres", "sqlite", "latency", "window", "slices", "limits", "sync", "updates", "commit_share",
-    "startup", "install",
+    "startup", "service", "install",
 )  # fmt: skip
 QUICK = ("engine", "memory")
 RESULTS = HERE / "results.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -65,10 +66,10 @@ def canonical(value: Any) -> Any:
     """Plain data in which a default says nothing, so that a new key with a default changes no hash."""
     if isinstance(value, BaseModel):
         plain: dict[str, Any] = {}
-        for name, info in type(value).model_fields.items():
+        for name, alias, default in _defaults(type(value)):
             item = getattr(value, name)
-            if name == "type" or item != info.get_default(call_default_factory=True, validated_data={}):
-                plain[info.alias or name] = canonical(item)
+            if name == "type" or item != default:
+                plain[alias] = canonical(item)
         return plain
     if isinstance(value, Mapping):
         return {str(key): canonical(item) for key, item in value.items()}
@@ -77,6 +78,15 @@ def canonical(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted((canonical(item) for item in value), key=str)
     return value
+
+
+@cache
+def _defaults(kind: type[BaseModel]) -> list[tuple[str, str, Any]]:
+    """Name, name in files and default of each field; pydantic looks into a factory's signature each time it is asked."""
+    return [
+        (name, info.alias or name, info.get_default(call_default_factory=True, validated_data={}))
+        for name, info in kind.model_fields.items()
+    ]
 
 
 def _mapping_fields(config: Step) -> Collection[str]:

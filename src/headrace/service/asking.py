@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headrace.core.clock import SystemClock, new_run_id
-from headrace.core.errors import InputError
+from headrace.core.errors import HeadraceError, InputError
 from headrace.pipeline.hashes import fingerprint
 from headrace.runner.api import Prepared, prepare
 from headrace.service.catalogue import Catalogue
@@ -75,3 +76,10 @@ def prepare_request(config: ServiceConfig, catalogue: Catalogue, request: Reques
     except InputError as error:
         allowed = ", ".join(f"{name} ({spec.type})" for name, spec in draft.inputs.items()) or "none"
         raise InputError(error.message, hint=f"inputs of {request.pipeline}: {allowed}", place=error.place) from None
+
+
+def warm(config: ServiceConfig, catalogue: Catalogue) -> None:
+    """Read every pipeline and load what checking it needs, so that the first who asks for it does not wait for that."""
+    for name in sorted(catalogue.names(), key=lambda name: name != config.default_pipeline):
+        with suppress(HeadraceError):
+            prepare_request(config, catalogue, Request(new_run_id(SystemClock()), name))

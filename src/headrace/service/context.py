@@ -26,7 +26,7 @@ class Service:
     hub: Hub
 
 
-def service_of(connection: HTTPConnection) -> Service:
+async def service_of(connection: HTTPConnection) -> Service:
     """The service that answers ``connection``."""
     found: Service = connection.app.state.service
     return found

@@ -16,6 +16,7 @@ import uvicorn
 
 from headrace.core.errors import UsageError
 from headrace.service.app import create_app
+from headrace.service.asking import warm
 from headrace.service.config import ServiceConfig
 from headrace.service.connection import Connection
 
@@ -74,6 +75,8 @@ def serve(config: ServiceConfig, *, say: Callable[[str], Any]) -> int:
     )
     if key := app.state.gate.first_key():
         say(f"administrator's API key, shown this once: {key}")
+    service = app.state.service
+    threading.Thread(target=warm, args=(config, service.catalogue), name="headrace-warm", daemon=True).start()
     server.run(sockets=[listener])
     if not getattr(app.state, "drained", True):
         # A run that does not end holds its thread, and Python would wait for it. It is resumed from its last commit.

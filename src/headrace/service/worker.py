@@ -27,7 +27,7 @@ _log = logging.getLogger("headrace.service")
 
 CLAIM_EVERY = 0.5
 """Seconds between looks for requests that another instance queued, or left behind."""
-FLUSH_EVERY = 0.25
+FLUSH_EVERY = 0.5
 """Seconds between writes of what the runs say."""
 HELD_PAUSE = 2.0
 """Seconds before a run that another process still holds is tried again."""
