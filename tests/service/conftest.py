@@ -212,6 +212,7 @@ def config(tmp_path: Path, api: Api) -> ServiceConfig:
         pipelines=tmp_path / "pipelines",
         state=tmp_path / "state",
         lease_seconds=5.0,
+        allowed_hosts=["127.0.0.1"],
     )
 
 

@@ -115,6 +115,8 @@ class Prepared:
     destination: Destination
     url: str = field(repr=False)
     """The destination as it was written."""
+    trust: Trust = EVERYTHING
+    """What it was checked against; :class:`Settings` need the same."""
 
 
 def prepare(
@@ -144,7 +146,7 @@ def prepare(
     if wrong := [line for line in problems if not is_warning(line)]:
         raise PipelineFileError(wrong)
     job = make_job(loaded, run_id, steps=steps, from_step=from_step, adopt=adopt)
-    return Prepared(job, target, loaded.destination)
+    return Prepared(job, target, loaded.destination, trust)
 
 
 def resume(

@@ -21,7 +21,7 @@ from headrace.service.front import Front
 from headrace.service.hub import Hub
 from headrace.service.keys import Keys
 from headrace.service.pages import app as pages
-from headrace.service.routes import health, keys, pipeline, runs
+from headrace.service.routes import health, keys, pipeline, pipelines, runs
 from headrace.service.security import Gate
 from headrace.service.worker import Worker
 from headrace.state.progress.contract import ProgressStore
@@ -49,7 +49,7 @@ def create_app(config: ServiceConfig, *, store: ProgressStore | None = None) -> 
     a configuration that cannot work.
     """
     progress = store or open_progress(config.progress, config.state)
-    catalogue = Catalogue(config)
+    catalogue = Catalogue(config, progress)
     hub = Hub(progress)
     worker = Worker(config, progress, partial(prepare_request, config, catalogue), hub.poke)
     service = Service(config, progress, catalogue, worker, hub)
@@ -77,7 +77,7 @@ def create_app(config: ServiceConfig, *, store: ProgressStore | None = None) -> 
     app.state.service = service
     app.state.gate = Gate(config, Keys(progress))
     problems.install(app)
-    for routes in (pipeline, runs, keys, health):
+    for routes in (pipeline, runs, pipelines, keys, health):
         app.include_router(routes.router)
     pages.install(app)
     return app

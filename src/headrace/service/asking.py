@@ -36,7 +36,10 @@ def ask_for_run(
     Raises UsageError for what does not fit the pipeline, ScopeIsBusy when the same is queued or running already.
     """
     name, _ = service.config.destination(destination)
+    asked_for = pipeline or service.config.default_pipeline
     options: dict[str, Any] = {}
+    if version := service.catalogue.find(asked_for, org).version:
+        options["version"] = version
     if steps:
         options["steps"] = list(steps)
     if max_pages:
@@ -45,7 +48,7 @@ def ask_for_run(
         options["asked_by"] = asked_by
     request = Request(
         request_id=new_run_id(SystemClock()),
-        pipeline=pipeline or service.config.default_pipeline,
+        pipeline=asked_for,
         org=org,
         destination=name,
         inputs=dict(inputs or {}),
@@ -62,19 +65,20 @@ def ask_for_run(
 
 def prepare_request(config: ServiceConfig, catalogue: Catalogue, request: Request) -> Prepared:
     """What ``request`` runs. Raises UsageError."""
-    draft = catalogue.draft(request.pipeline)
+    found = catalogue.find(request.pipeline, request.org, request.options.get("version"))
     _, url = config.destination(request.destination)
     try:
         return prepare(
-            draft,
+            found.draft,
             run_id=request.request_id,
             params=request.inputs,
             destination=url,
             steps=request.options.get("steps", ()),
             org=request.org,
+            trust=found.trust,
         )
     except InputError as error:
-        allowed = ", ".join(f"{name} ({spec.type})" for name, spec in draft.inputs.items()) or "none"
+        allowed = ", ".join(f"{name} ({spec.type})" for name, spec in found.draft.inputs.items()) or "none"
         raise InputError(error.message, hint=f"inputs of {request.pipeline}: {allowed}", place=error.place) from None
 
 

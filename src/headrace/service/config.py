@@ -44,7 +44,7 @@ class ServiceConfig(Model):
     rewrite: dict[str, str] = Field(default_factory=dict)
     """Sends requests for a host to another base URL, such as a sandbox."""
     secrets_file: Path | None = None
-    """File of secrets (TOML or NAME=value lines)."""
+    """File of secrets (TOML or NAME=value lines) for runs of the organisation `default`; others store theirs."""
 
     require_keys: bool | None = None
     """Whether every request needs an API key; by default when others than this machine can reach the service, and as

@@ -18,7 +18,9 @@ from headrace.core.errors import DestinationBusy, HeadraceError, Interrupted, Ru
 from headrace.runner.api import Prepared, Settings, drive, stored_job, stored_run
 from headrace.runner.result import RunResult
 from headrace.runner.stopping import Stop
+from headrace.secrets.files import read_secrets
 from headrace.service.config import ServiceConfig
+from headrace.service.keys import OPERATOR
 from headrace.service.progress import Reporter
 from headrace.state.progress.contract import ProgressStore, Request
 from headrace.state.store import StateStore
@@ -230,13 +232,14 @@ class Worker:
         accept = bool(options.get("accept"))
         settings = Settings(
             state=config.state,
-            secrets_file=config.secrets_file,
+            secrets=self._secrets(prepared.job.org),
             sinks=(run.reporter,),
             rewrite=config.rewrite,
             max_pages=options.get("max_pages"),
             accept=accept,
             offline=accept,
             stop=run.stop,
+            trust=prepared.trust,
         )
         with StateStore.open(config.state) as state:
             try:
@@ -246,7 +249,12 @@ class Worker:
                     raise
                 # The file has changed since the run began: it goes on with the one that it began with.
                 record = stored_run(run.request.request_id, prepared.destination, run.request.org)
-                return drive(stored_job(record), prepared.destination, state, settings)
+                return drive(stored_job(record, prepared.trust), prepared.destination, state, settings)
+
+    def _secrets(self, org: str) -> dict[str, Any]:
+        """Of the configured file, which is the operator's own: no other organisation's runs are given them."""
+        file = self._config.secrets_file
+        return read_secrets(file, _log.warning) if file is not None and org == OPERATOR else {}
 
     def _ended(self, run: _Running, status: str, error: str, remedy: str) -> dict[str, Any] | None:
         if status == "interrupted" and run.why in ("drain", "lost"):
