@@ -59,14 +59,14 @@ class KeyList(BaseModel):
     keys: list[KeyView]
 
 
-@router.post("", status_code=201, responses=problems.declared(401, 403, 422, 429))
+@router.post("", status_code=201, responses=problems.declared(400, 409, 422))
 async def make(request: Request, caller: Admin, asked: NewKey | None = None) -> MadeKey:
     """Make a key. Administrators of the organisation `default` may make it for another one."""
     asked = asked or NewKey()
     return await asyncio.to_thread(_make, _gate(request), caller, asked)
 
 
-@router.get("", responses=problems.declared(401, 403, 429))
+@router.get("")
 async def list_keys(request: Request, caller: Admin) -> KeyList:
     """The organisation's keys; for administrators of `default`, all."""
     keys = _gate(request).keys
@@ -74,7 +74,7 @@ async def list_keys(request: Request, caller: Admin) -> KeyList:
     return KeyList(keys=[_view(key) for key in sorted(found, key=lambda key: key.created_at)])
 
 
-@router.delete("/{key_id}", status_code=204, responses=problems.declared(401, 403, 404, 409, 422, 429))
+@router.delete("/{key_id}", status_code=204, responses=problems.declared(404, 409, 422))
 async def revoke(request: Request, caller: Admin, key_id: str) -> None:
     """Revoke a key. Other instances of the service may take it for five more seconds."""
     await asyncio.to_thread(_revoke, _gate(request), caller, key_id)

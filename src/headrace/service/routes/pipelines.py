@@ -101,7 +101,9 @@ IfMatch = Annotated[
 
 
 @router.put(
-    "/{pipeline_id}", openapi_extra=_BODY, responses={201: {"model": PipelineView}, **problems.declared(409, 412, 422)}
+    "/{pipeline_id}",
+    openapi_extra=_BODY,
+    responses={201: {"model": PipelineView}, **problems.declared(400, 404, 409, 412, 422)},
 )
 async def put(
     service: Here, caller: Admin, pipeline_id: str, request: Request, response: Response, if_match: IfMatch = None
