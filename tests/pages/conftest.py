@@ -179,7 +179,7 @@ def opened(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opene
             (pipelines / f"{name}.yml").write_text(text)
         config = ServiceConfig(
             destinations={"warehouse": f"sqlite:///{folder}/made.db", "archive": f"duckdb:///{folder}/made.duckdb"},
-            default_pipeline="shows", pipelines=pipelines, state=folder / "state", port=0, **options,
+            default_pipeline="shows", pipelines=pipelines, allowed_hosts=["127.0.0.1"], state=folder / "state", port=0, **options,
         )  # fmt: skip
         store = open_progress(None, config.state)
         if before is not None:

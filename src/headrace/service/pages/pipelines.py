@@ -68,7 +68,7 @@ async def start(service: Here, caller: Runner, name: str, request: Request) -> R
 
 
 def _start(service: Service, caller: Caller, name: str, sent: list[tuple[str, str]]) -> Response:
-    inputs = service.catalogue.draft(name).inputs
+    inputs = service.catalogue.draft(name, caller.org).inputs
     fields = dict(sent)
     destination, max_pages = fields.get("destination", ""), fields.get("max_pages", "").strip()
     given: Mapping[str, Any] = {key.removeprefix(forms.PREFIX): value for key, value in sent if key != "destination"}
@@ -96,7 +96,7 @@ def _form(
     problem: ProblemView | None = None,
     wrong: Mapping[str, str] | None = None,
 ) -> Response:
-    draft = service.catalogue.draft(name)
+    draft = service.catalogue.draft(name, caller.org)
     now = SystemClock().now()
     runs = [run_view(each, now) for each in service.store.find(org=caller.org, pipeline=name, limit=SHOWN + 5)]
     return page(
@@ -119,11 +119,11 @@ def _form(
 
 def _all(service: Service, caller: Caller, now: int) -> list[PipelineView]:
     found = []
-    for name in service.catalogue.names():
+    for name in service.catalogue.names(caller.org):
         last = service.store.find(org=caller.org, pipeline=name, limit=1)
         view = run_view(last[0], now) if last else None
         try:
-            draft = service.catalogue.draft(name)
+            draft = service.catalogue.draft(name, caller.org)
         except HeadraceError:
             found.append(PipelineView(name, last=view, wrong=True))
             continue

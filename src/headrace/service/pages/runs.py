@@ -48,7 +48,7 @@ async def runs(
             before=(int(created), run_id) if before else None,
             limit=PAGE + 1,
         ),
-        asyncio.to_thread(service.catalogue.names),
+        asyncio.to_thread(service.catalogue.names, caller.org),
     )
     now = SystemClock().now()
     last = found[PAGE - 1] if len(found) > PAGE else None
