@@ -21,7 +21,8 @@ from headrace.service.front import Front
 from headrace.service.hub import Hub
 from headrace.service.keys import Keys
 from headrace.service.pages import app as pages
-from headrace.service.routes import health, keys, pipeline, pipelines, runs
+from headrace.service.routes import health, keys, pipeline, pipelines, runs, schedules
+from headrace.service.schedules import Scheduler
 from headrace.service.security import Gate
 from headrace.service.worker import Worker
 from headrace.state.progress.contract import ProgressStore
@@ -53,15 +54,21 @@ def create_app(config: ServiceConfig, *, store: ProgressStore | None = None) -> 
     hub = Hub(progress)
     worker = Worker(config, progress, partial(prepare_request, config, catalogue), hub.poke)
     service = Service(config, progress, catalogue, worker, hub)
+    kept = schedules.schedules_of(service)
+    if config.file_schedules:
+        kept.take_files(schedules.file_schedules(service))
+    scheduler = Scheduler(kept)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         hub.start()
         worker.start()
+        scheduler.start()
         try:
             yield
         finally:
             hub.close_soon()
+            await asyncio.to_thread(scheduler.stop)
             app.state.drained = await asyncio.to_thread(worker.drain, config.drain_seconds)
             if store is None:
                 progress.close()
@@ -77,7 +84,7 @@ def create_app(config: ServiceConfig, *, store: ProgressStore | None = None) -> 
     app.state.service = service
     app.state.gate = Gate(config, Keys(progress))
     problems.install(app)
-    for routes in (pipeline, runs, pipelines, keys, health):
+    for routes in (pipeline, runs, schedules, pipelines, keys, health):
         app.include_router(routes.router)
     pages.install(app)
     return app

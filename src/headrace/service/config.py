@@ -35,6 +35,8 @@ class ServiceConfig(Model):
     """Folder of runs, tokens and answers kept; by default as for the other commands."""
     progress: str | None = Field(None, repr=False)
     """URL of the store that several instances share (redis://, postgresql://); by default a file in ``state``."""
+    file_schedules: bool = False
+    """Whether the ``schedule`` of a pipeline file becomes a schedule of the service, under the pipeline's name."""
     max_runs: int = Field(4, ge=1, le=100)
     """Runs at the same time in this instance; others wait."""
     lease_seconds: float = Field(10.0, ge=1.0, le=600.0)
