@@ -119,9 +119,9 @@ class Worker:
 
     def _claim_all(self) -> None:
         while not self._draining:
+            self._wake.clear()
             claimed = None
             if len(self.running) < self._config.max_runs:
-                self._wake.clear()
                 with suppress(StateError):
                     claimed = self._store.claim(self.owner, lease_seconds=self._config.lease_seconds)
             if claimed is not None:
