@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from headrace.core.contracts import Destination, Session
-from headrace.inspect.rows import table_names
+from headrace.inspect.rows import is_shared, table_names
 
 _COLUMNS = (
     "check_name", "check_type", "table_name", "result_value", "threshold_value", "passed", "error_message",
@@ -35,8 +35,11 @@ class CheckState:
     before: Sequence[bool] = ()
 
 
-def check_states(session: Session, destination: Destination, *, latest: int = 10) -> list[CheckState]:
-    """Every check of every table of results, those that failed last first."""
+def check_states(
+    session: Session, destination: Destination, *, latest: int = 10, org: str | None = None
+) -> list[CheckState]:
+    """Every check of every table of results, those that failed last first; for ``org`` those that its runs made."""
+    runs = {run.run_id for run in session.runs(limit=LOOKED_AT) if run.org == org} if is_shared(session, org) else None
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for name in table_names(session, destination):
         columns = {column.lower() for column in session.columns(name)}
@@ -45,6 +48,8 @@ def check_states(session: Session, destination: Destination, *, latest: int = 10
         sql = f'SELECT {", ".join(_COLUMNS)} FROM "{name}" ORDER BY executed_at DESC LIMIT {LOOKED_AT}'
         for batch in session.query(sql):
             for row in batch.to_pylist():
+                if runs is not None and row["batch_id"] not in runs:
+                    continue
                 found.setdefault((row["table_name"], row["check_name"]), []).append(row)
     states = [_state(rows, latest) for rows in found.values()]
     return sorted(states, key=lambda state: (state.passed, state.table or "", state.check or ""))

@@ -20,6 +20,10 @@ from headrace.pipeline.load import from_resolved
 
 RUNS = 1_000
 """The latest runs, which tell how fresh a table is."""
+LONGEST = 2_000
+"""Characters of a text that are read."""
+ORG = "org_slug"
+"""The column that tells whose a row is."""
 _ENGINE = re.compile(r"headrace_.*|.*_(seen|rejected)")
 
 
@@ -55,16 +59,24 @@ class RowPage:
     after: str | None = None
 
 
-def tables(session: Session, destination: Destination) -> list[TableInfo]:
-    """Every table that holds rows of pipelines, by name; engine tables and archives of answers are not among them."""
+def tables(session: Session, destination: Destination, *, org: str | None = None) -> list[TableInfo]:
+    """Every table that holds rows of pipelines, by name; engine tables and archives of answers are not among them.
+
+    For ``org`` in a database that others fill too: those with a column ``org_slug``, and of these its own rows."""
     runs = session.runs(limit=RUNS)
+    shared = is_shared(session, org)
     archives = set(raw_tables(list({run.request_hash + run.mapping_hash: run for run in reversed(runs)}.values())))
-    filled = _filled(runs, destination)
+    filled = _filled([run for run in runs if org in (None, run.org)], destination)
     found = []
     for name in table_names(session, destination):
         if _ENGINE.fullmatch(name) or name in archives:
             continue
-        count = next(_values(session, f"SELECT count(*) FROM {_quote(name)}"))[0]
+        own, params = "", []
+        if shared:
+            if ORG not in session.columns(name):
+                continue
+            own, params = f" WHERE {ORG} = ?", [org]
+        count = next(_values(session, f"SELECT count(*) FROM {_quote(name)}{own}", params))[0]
         run = filled.get(name)
         found.append(
             TableInfo(name, int(count), run.finished_at, run.pipeline, run.run_id)
@@ -82,22 +94,31 @@ def rows(
     where: Mapping[str, str] | None = None,
     after: str | None = None,
     limit: int = 50,
+    org: str | None = None,
 ) -> RowPage:
     """Up to ``limit`` rows of ``table`` after the position ``after``; ``where`` maps columns to the text of their value.
-    Raises InputError for a table, column or position that there is not."""
+    Of texts the first LONGEST characters, of bytes nothing. For ``org`` as :func:`tables`. Raises InputError for a
+    table, column or position that there is not."""
+    shared = is_shared(session, org)
     present = table_names(session, destination)
-    names = [name for name in present if not _ENGINE.fullmatch(name)]
+    names = [
+        name for name in present
+        if not _ENGINE.fullmatch(name) and (columns := session.columns(name)) and (not shared or ORG in columns)
+    ]  # fmt: skip
     if table not in names:
         raise InputError(
             f"{destination.url} has no table {table!r}{did_you_mean(table, names)}",
             hint=f"tables: {', '.join(names) or 'none yet'}",
         )
-    types = {name: kind for name, kind in session.columns(table).items() if name not in (PAGE, RECORD)}
+    types = {
+        name: kind for name, kind in session.columns(table).items() if name not in (PAGE, RECORD) and kind != "binary"
+    }
     for name in where or {}:
         if name not in types:
             raise InputError(
                 f"{table} has no column {name!r}{did_you_mean(name, types)}", hint=f"columns: {', '.join(types)}"
             )
+    where = {**(where or {}), ORG: org} if shared and org else where
     postgres = destination.url.startswith("postgres")
     position, bound = ("ctid", "CAST(CAST(? AS text) AS tid)") if postgres else ("rowid", "?")
     conditions = [f"CAST({_quote(name)} AS VARCHAR) = ?" for name in where or {}]
@@ -110,8 +131,8 @@ def rows(
     identity = _identity(session, table) if "headrace_tables" in present else ()
     selected = [f"CAST({position} AS VARCHAR)", *(f"CAST({_quote(c)} AS VARCHAR)" for c in identity)]
     named = ", ".join(f"{text} AS h{i}" for i, text in enumerate(selected))
-    columns = ", ".join(f"{_quote(name)} AS c{i}" for i, name in enumerate(types))
-    sql = f"SELECT {named}, {columns} FROM {_quote(table)}"
+    shown = ", ".join(f"{_shown(name, kind)} AS c{i}" for i, (name, kind) in enumerate(types.items()))
+    sql = f"SELECT {named}, {shown} FROM {_quote(table)}"
     if conditions:
         sql += f" WHERE {' AND '.join(conditions)}"
     found = []
@@ -121,6 +142,17 @@ def rows(
         found.append(Row(str(values[0]), values[len(selected) :], () if None in texts else key))
     more = len(found) > limit
     return RowPage(table, types, found[:limit], found[limit - 1].position if more else None)
+
+
+def is_shared(session: Session, org: str | None) -> bool:
+    """Whether others than ``org`` have run into this database; never for ``None``, who sees all."""
+    if org is None:
+        return False
+    return next(_values(session, "SELECT 1 FROM headrace_runs WHERE org <> ? LIMIT 1", [org]), None) is not None
+
+
+def _shown(name: str, kind: ColumnType) -> str:
+    return f"substr(CAST({_quote(name)} AS VARCHAR), 1, {LONGEST})" if kind in ("string", "json") else _quote(name)
 
 
 def _identity(session: Session, table: str) -> tuple[str, ...]:

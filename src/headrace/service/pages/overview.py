@@ -34,6 +34,7 @@ async def overview(service: Here, caller: Reader) -> Response:
     return page(
         "overview.html",
         here="/",
+        caller=caller,
         now=now,
         running=running,
         recent=recent[:RECENT],

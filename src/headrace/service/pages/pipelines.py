@@ -41,7 +41,7 @@ async def pipelines(service: Here, caller: Reader) -> Response:
     """All pipelines."""
     now = SystemClock().now()
     found = await asyncio.to_thread(_all, service, caller, now)
-    return page("pipelines.html", here="/ui/pipelines", now=now, pipelines=found)
+    return page("pipelines.html", here="/ui/pipelines", caller=caller, now=now, pipelines=found)
 
 
 @router.get("/{name}")
@@ -102,6 +102,7 @@ def _form(
     return page(
         "start.html",
         here="/ui/pipelines",
+        caller=caller,
         status=problem.status if problem else 200,
         now=now,
         name=name,
@@ -113,7 +114,6 @@ def _form(
         max_pages=max_pages,
         past=history(runs),
         problem=problem,
-        may_run="run" in caller.scopes,
     )
 
 

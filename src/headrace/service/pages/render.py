@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from headrace._version import __version__
 from headrace.core.clock import SystemClock
 from headrace.service.pages import words
+from headrace.service.security import Caller
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -28,14 +29,17 @@ NAVIGATION = (
 )
 
 
-def page(template: str, /, *, status: int = 200, here: str = "", **values: Any) -> Response:
-    """The page of ``template``; ``here`` is the entry of the navigation that it belongs to."""
-    return HTMLResponse(fill(template, here=here, **values), status)
+def page(
+    template: str, /, *, status: int = 200, here: str = "", caller: Caller | None = None, **values: Any
+) -> Response:
+    """The page of ``template`` for ``caller``; ``here`` is the entry of the navigation that it belongs to."""
+    given = {"may_run": caller is not None and "run" in caller.scopes, "signed_in": bool(caller and caller.key_id)}
+    return HTMLResponse(fill(template, here=here, **given, **values), status)
 
 
 def fill(template: str, /, **values: Any) -> str:
     """The text of ``template``. Raises UndefinedError for a value that it needs and is not given."""
-    given = {"here": "", "bare": False, "signed_in": False, "now": SystemClock().now(), **values}
+    given = {"here": "", "bare": False, "signed_in": False, "may_run": False, "now": SystemClock().now(), **values}
     return _environment().get_template(template).render(given)
 
 

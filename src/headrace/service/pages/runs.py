@@ -56,6 +56,7 @@ async def runs(
     return page(
         "runs.html",
         here="/ui/runs",
+        caller=caller,
         now=now,
         runs=[run_view(request, now) for request in found[:PAGE]],
         pipelines=sorted({*names, *([pipeline] if pipeline else [])}),
@@ -75,6 +76,7 @@ async def run(service: Here, caller: Reader, run_id: str) -> Response:
     return page(
         "run.html",
         here="/ui/runs",
+        caller=caller,
         now=now,
         run=run_view(request, now),
         rate=None,
@@ -82,7 +84,6 @@ async def run(service: Here, caller: Reader, run_id: str) -> Response:
         last_event=events[-1][0] if events else 0,
         checks=check_views(events),
         suspicions=suspicions(events) if request.status == "suspect" else [],
-        may_run="run" in caller.scopes,
     )
 
 

@@ -15,14 +15,15 @@ from headrace.core.contracts import Destination, Session
 from headrace.core.errors import CannotOpen, DestinationBusy, HeadraceError
 from headrace.core.tables import Removals
 from headrace.destinations import from_url
-from headrace.inspect.rows import TableInfo, rows, tables
-from headrace.inspect.why import why
+from headrace.inspect.rows import ORG, TableInfo, is_shared, rows, tables
+from headrace.inspect.why import Why, why
 from headrace.service.context import Here, Service
 from headrace.service.pages.origin import origin_view
 from headrace.service.pages.render import address, fill, page
 from headrace.service.pages.route import PageRoute, go, problem_of
 from headrace.service.pages.rowview import NUMERIC, row_view
-from headrace.service.security import Reader, Runner
+from headrace.service.problems import not_found
+from headrace.service.security import Caller, Reader, Runner
 
 router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
 
@@ -33,17 +34,17 @@ Name = Annotated[str, Query(max_length=200)]
 @router.get("/tables")
 async def list_tables(service: Here, caller: Reader, destination: Name = "") -> Response:
     """Every table of a destination."""
-    values = await asyncio.to_thread(_look, service, destination)
+    values = await asyncio.to_thread(_look, service, caller, destination)
     names = list(service.config.destinations)
     return page(
-        "tables.html", here="/ui/tables", destinations=names, may_run="run" in caller.scopes, **values
+        "tables.html", here="/ui/tables", caller=caller, destinations=names, **values
     )  # fmt: skip
 
 
 @router.get("/freshness")
 async def freshness(service: Here, caller: Reader, destination: Name = "") -> Response:
     """The tables as a piece of the first page."""
-    values = await asyncio.to_thread(_look, service, destination)
+    values = await asyncio.to_thread(_look, service, caller, destination)
     return Response(fill("freshness.html", **values), media_type="text/html")
 
 
@@ -62,12 +63,13 @@ async def preview(
     def read() -> Response:
         where = {column: value} if column and value else {}
         with opened(service, destination) as (session, target):
-            found = rows(session, target, table, where=where, after=after or None, limit=PAGE)
+            found = rows(session, target, table, where=where, after=after or None, limit=PAGE, org=whose(caller))
         path = f"/ui/tables/{_part(destination)}/{_part(table)}"
         filters = {"column": column, "value": value} if value else {}
         return page(
             "rows.html",
             here="/ui/tables",
+            caller=caller,
             destination=destination,
             table=table,
             page=found,
@@ -96,10 +98,10 @@ async def origin(
         values: dict[str, Any] = {"origin": None, "problem": None}
         try:
             with opened(service, destination) as (session, target):
-                values["origin"] = origin_view(why(session, target, table, key))
+                values["origin"] = origin_view(_why(session, target, caller, table, key))
         except HeadraceError as error:
             values["problem"] = problem_of(error)
-        return page("why.html", here="/ui/tables", destination=destination, table=table, **values)
+        return page("why.html", here="/ui/tables", caller=caller, destination=destination, table=table, **values)
 
     return await asyncio.to_thread(read)
 
@@ -117,6 +119,8 @@ async def decide(
 
     def write() -> None:
         with opened(service, destination, write=True) as (session, _):
+            if not _owns(session, caller, run_id):
+                raise not_found("run", run_id)
             session.decide_removals(table, run_id, confirm=decision == "confirm")
 
     await asyncio.to_thread(write)
@@ -125,24 +129,49 @@ async def decide(
 
 @contextmanager
 def opened(service: Service, name: str, *, write: bool = False) -> Iterator[tuple[Session, Destination]]:
-    """A session on the destination called ``name``. A DuckDB file that a run of this process writes is shared with it:
-    two openings of one file in one process have to be of one kind."""
+    """A session on the destination called ``name``."""
     _, url = service.config.destination(name)
     target = from_url(url)
-    shared = target.url.startswith("duckdb") and bool(service.worker.running)
-    with target.open(read_only=not write and not shared) as session:
+    with target.open(read_only=not write) as session:
         yield session, target
 
 
-def _look(service: Service, name: str) -> dict[str, Any]:
+def whose(caller: Caller) -> str | None:
+    """The organisation whose rows ``caller`` sees; ``None``: all, where a person needs no key on their own machine."""
+    return caller.org if caller.key_id else None
+
+
+def _owns(session: Session, caller: Caller, run_id: str) -> bool:
+    run = session.run(run_id)
+    return run is not None and whose(caller) in (None, run.org)
+
+
+def _why(session: Session, target: Destination, caller: Caller, table: str, key: list[str]) -> Why:
+    """As :func:`~headrace.inspect.why.why`; of what others keep in the same database, errors tell nothing."""
+    org = whose(caller)
+    if not is_shared(session, org):
+        return why(session, target, table, key)
+    key = [part for part in key if not part.startswith(f"{ORG}=")]
+    try:
+        found = why(session, target, table, [*key, f"{ORG}={org}"])
+    except HeadraceError:
+        raise not_found("row", ", ".join(key)) from None
+    if found.run is None or found.run.org != org:
+        raise not_found("row", ", ".join(key))
+    return found
+
+
+def _look(service: Service, caller: Caller, name: str) -> dict[str, Any]:
     destination, _ = service.config.destination(name or None)
     found: list[TableInfo] = []
     held: list[Removals] = []
     problem = None
     try:
         with opened(service, destination) as (session, target):
-            found = tables(session, target)
-            held = [each for each in session.removals() if each.status == "held"]
+            found = tables(session, target, org=whose(caller))
+            held = [
+                each for each in session.removals() if each.status == "held" and _owns(session, caller, each.run_id)
+            ]
     except DestinationBusy as error:
         problem = problem_of(error)
     except CannotOpen as error:
