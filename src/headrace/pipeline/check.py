@@ -21,6 +21,7 @@ from headrace.pipeline.yaml import Where
 from headrace.steps.generic.api_extractor import ApiExtractor
 from headrace.steps.generic.quality_checks import QualityChecks
 from headrace.steps.generic.sql_transformer import SqlTransformer
+from headrace.steps.generic.stage_loader import StageLoader
 from headrace.steps.source import Raw, Source
 
 COMPANIONS = ("_seen", "_rejected", "_current", "_removed")
@@ -142,6 +143,9 @@ def _names(found: Draft, capabilities: Capabilities | None, at: _At) -> Iterator
             written.append((("steps", index, "config", "raw", "table"), name, "raw table"))
         if isinstance(config, SqlTransformer):
             written.append((("steps", index, "config", "destination_table"), config.destination_table, "SQL table"))
+        if isinstance(config, StageLoader):
+            for number, loaded in enumerate(config.tables):
+                written.append((("steps", index, "config", "tables", number), loaded.into or loaded.table, "table"))
         if isinstance(config, QualityChecks):
             written.append((("steps", index, "config", "results"), config.results, "table of results"))
             if config.keep is not None:

@@ -43,7 +43,10 @@ def check_reach(shaped: Shaped, name: str, trust: Trust) -> None:
 
 
 def check_stored(pipeline: Pipeline, trust: Trust) -> None:
-    """Whether the steps of a run that is gone on with hold SQL that is not allowed. Raises NotAllowed."""
+    """Whether the steps of a run that is gone on with hold SQL that is not allowed, or read what is not. Raises NotAllowed."""
+    for entry in pipeline.steps:
+        if entry.config.reads_files and not trust.own_destination:
+            raise _no_files(f"step {entry.step}")
     if trust.allow_sql:
         return
     for entry in pipeline.steps:
@@ -60,6 +63,8 @@ def _refused(shaped: Shaped, trust: Trust) -> Iterator[tuple[Where, NotAllowed]]
         kind = processors().get(str(entry.get("processor"))) if isinstance(entry, dict) else None
         if kind is None:
             continue
+        if kind.reads_files and not trust.own_destination:
+            yield ("steps", index, "processor"), _no_files()
         at: Where = ("steps", index, "config")
         if not trust.allow_sql:
             for path, _ in _sql(kind, entry.get("config"), at):
@@ -104,6 +109,14 @@ def _may_reach(origin: str, trust: Trust) -> bool:
     host = urlsplit(origin).hostname or ""
     literal = re.fullmatch(r"[\d.]+|.*:.*", host) is not None
     return trust.public_hosts and not is_loopback(host) and (not literal or is_public(host))
+
+
+def _no_files(place: str = "") -> NotAllowed:
+    return NotAllowed(
+        "a pipeline may not choose folders and buckets to read from here",
+        hint="only who may choose a destination may: load the files by a run of one's own",
+        place=place,
+    )
 
 
 def _no_sql(place: str = "") -> NotAllowed:

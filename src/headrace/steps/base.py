@@ -36,6 +36,8 @@ class Step(Model):
     """Leaves nothing behind but what later steps of this call need (a secret): it runs in every call, whichever steps
     are chosen."""
 
+    reads_files: ClassVar[bool] = False
+    """Opens folders and buckets that its configuration names."""
     keeps_by_key: ClassVar[bool] = False
     """Writes rows that it has to find again, which takes a database."""
 
