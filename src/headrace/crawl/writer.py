@@ -257,7 +257,7 @@ class Writer:
                 receipt.rows,
                 last.cursor_next if last else None,
                 last.page_number if last else 0,
-                self._last_seconds,
+                receipt.seconds,
                 last.memo.get("total") if last and len(group.advances) == 1 else None,
                 len(group.slices),
             )
