@@ -173,7 +173,7 @@ class Listing:
         first = _steered(made, 1, "link://")
         leads = bool(self.positions) or "link://" in json.dumps(first)
         told = leads and first != _steered(made, 2, "link://")
-        return told or not {name.lower() for name in self.positions}.isdisjoint(("page", "offset", "skip"))
+        return told or not {name.lower() for name in self.positions}.isdisjoint(("page", "offset", "skip", "start"))
 
     def page(self, number: int) -> Any:
         """Page 1 or 2; an example counts where the schema says nothing."""
