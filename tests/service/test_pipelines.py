@@ -158,7 +158,9 @@ def test_the_services_own_files_may_hold_sql_and_read_their_folder(running, api,
     assert listed["own"]["errors"] == []
 
 
-@pytest.mark.parametrize("name", ["%2E%2E%2Fx", "a%2F..%2Fb", "..%2F..%2Fetc%2Fpasswd", "a%00b", "%2Fetc%2Fpasswd", "é"])
+@pytest.mark.parametrize(
+    "name", ["%2E%2E%2Fx", "a%2F..%2Fb", "..%2F..%2Fetc%2Fpasswd", "a%00b", "%2Fetc%2Fpasswd", "é"]
+)
 def test_a_name_is_no_path(running, api, name: str) -> None:
     for answer in (put(running.client, name, sent(api.url)), running.client.get(f"/pipelines/{name}")):
         assert answer.status_code in (404, 405, 422), answer.text
