@@ -76,6 +76,7 @@ profile: .venv/.dev  ## where the time of a crawl goes, as text in benchmarks/pr
 
 lock:
 	uv pip compile pyproject.toml --all-extras --group dev --group docs --universal --generate-hashes --no-header --no-annotate --no-emit-index-url -q -o requirements.lock
+	uv pip compile pyproject.toml --extra service --extra redis --extra postgres --extra brotli --extra sql --extra s3 --universal --generate-hashes --no-header --no-annotate --no-emit-index-url -q -c requirements.lock -o requirements-service.lock
 
 clean:
 	rm -rf .venv build site

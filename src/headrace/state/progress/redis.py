@@ -173,7 +173,7 @@ class RedisProgress:
         except self._error as error:
             raise StateError(
                 f"{self._url}: {error}",
-                hint="the service keeps its queue and progress there (REDIS_URL, or state in its configuration): is it "
+                hint="the service keeps its queue and progress there (REDIS_URL, or progress in its configuration): is it "
                 "running, and does this URL reach it?",
             ) from error
 
