@@ -116,7 +116,7 @@ def table(
         if limit is not None:
             sql += f" LIMIT {int(limit)}"
         rows = (row for batch in session.query(sql, params) for row in batch.to_pylist())
-        return [{column: _python(value, types[column]) for column, value in row.items()} for row in rows]
+        return [{column: python_value(value, types[column]) for column, value in row.items()} for row in rows]
 
 
 def destination_name(url: str) -> str:
@@ -152,14 +152,14 @@ def _where(where: Mapping[str, Any], destination: str) -> tuple[str, list[Any]]:
             parts.append(f"{_quote(column)} IS NULL")
         elif isinstance(value, list | tuple | set | frozenset):
             parts.append(f"{_quote(column)} IN ({', '.join('?' * len(value))})" if value else "1 = 0")
-            params += [_bound(item, destination) for item in value]
+            params += [bound(item, destination) for item in value]
         else:
             parts.append(f"{_quote(column)} = ?")
-            params.append(_bound(value, destination))
+            params.append(bound(value, destination))
     return (f" WHERE {' AND '.join(parts)}" if parts else ""), params
 
 
-def _bound(value: Any, destination: str) -> Any:
+def bound(value: Any, destination: str) -> Any:
     """A value as the database compares it: SQLite keeps times as text."""
     if isinstance(value, datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
@@ -171,7 +171,8 @@ def _bound(value: Any, destination: str) -> Any:
     return value.isoformat() if isinstance(value, date) and destination.startswith("sqlite:") else value
 
 
-def _python(value: Any, kind: ColumnType) -> Any:
+def python_value(value: Any, kind: ColumnType) -> Any:
+    """A value as Python has it: times are aware, JSON is decoded."""
     if value is None:
         return None
     if kind == "timestamp":

@@ -21,7 +21,7 @@ from headrace.service.front import Front
 from headrace.service.hub import Hub
 from headrace.service.keys import Keys
 from headrace.service.pages import app as pages
-from headrace.service.routes import health, keys, pipeline, pipelines, runs, schedules
+from headrace.service.routes import health, integrations, keys, pipeline, pipelines, runs, schedules, tables, titles
 from headrace.service.schedules import Scheduler
 from headrace.service.security import Gate
 from headrace.service.worker import Worker
@@ -84,7 +84,7 @@ def create_app(config: ServiceConfig, *, store: ProgressStore | None = None) -> 
     app.state.service = service
     app.state.gate = Gate(config, Keys(progress))
     problems.install(app)
-    for routes in (pipeline, runs, schedules, pipelines, keys, health):
+    for routes in (pipeline, runs, schedules, pipelines, tables, titles, integrations, keys, health):
         app.include_router(routes.router)
     pages.install(app)
     return app

@@ -39,6 +39,11 @@ class Caller:
     name: str = ""
     key_id: str = ""
 
+    @property
+    def sees(self) -> str | None:
+        """The organisation whose rows the caller sees; ``None``: all, where a person needs no key on their own machine."""
+        return self.org if self.key_id else None
+
 
 class Gate:
     """Tells callers by their keys. Without any key, a service that only this machine reaches takes everybody for the

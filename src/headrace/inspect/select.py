@@ -1,0 +1,231 @@
+"""Rows of a table by typed filters, a page at a time in the order of its key: for programs that may not write SQL."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from headrace.core.contracts import Destination, Session
+from headrace.core.errors import InputError
+from headrace.core.suggest import did_you_mean
+from headrace.core.tables import PAGE, RECORD, RunRecord
+from headrace.core.types import ColumnType
+from headrace.inspect.rows import ORG, RUNS, is_shared
+from headrace.inspect.rows import _fills as fills
+from headrace.inspect.rows import _identity as identity
+from headrace.inspect.titles import bound, python_value
+from headrace.pipeline.secrets import sensitive_columns
+
+_CONDITION = re.compile(r"(?P<column>[^=!<>~\s]+)\s*(?:(?P<op>!=|<=|>=|=|<|>|~)(?P<value>.*)|\s(?P<null>is (?:not )?null))",
+                        re.DOTALL | re.IGNORECASE)  # fmt: skip
+_WORDS = {"true": True, "false": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """``rows`` in the order of ``columns``; ``after`` asks for the page behind them, ``None`` at the end."""
+
+    table: str
+    columns: Mapping[str, ColumnType]
+    rows: Sequence[Sequence[Any]]
+    after: str | None = None
+
+
+def hidden_columns(session: Session) -> frozenset[str]:
+    """The columns that a run's file marks as sensitive, case-folded."""
+    return frozenset().union(*(sensitive_columns(run.resolved) for run in _distinct(session)))
+
+
+def made_tables(session: Session, destination: Destination, org: str | None = None) -> list[str]:
+    """The tables that runs fill; of a database that several organisations fill, those whose rows tell ``org``'s apart
+    (``None``: all)."""
+    fold = destination.capabilities().fold
+    made = {name for run in _distinct(session) for name in fills(run, fold)}
+    shared = is_shared(session, org)
+    return sorted(name for name in made if (columns := session.columns(name)) and (not shared or ORG in columns))
+
+
+def select(
+    session: Session,
+    destination: Destination,
+    table: str,
+    *,
+    where: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    after: str | None = None,
+    limit: int = 100,
+    org: str | None = None,
+) -> Selected:
+    """Up to ``limit`` rows of ``table`` behind ``after``. ``where`` are conditions that all hold: ``column=value``,
+    ``!=``, ``<``, ``<=``, ``>``, ``>=``, ``~`` (holds the text), ``column is null``, ``column is not null``; values are
+    read as the column's type. Sensitive columns can neither be asked for nor compared. For ``org`` as
+    :func:`made_tables`. Raises InputError."""
+    known = made_tables(session, destination, org)
+    name = destination.capabilities().fold(table)
+    if name not in known:
+        raise InputError(f"there is no table {table!r}{did_you_mean(table, known)}",
+                         hint=f"tables: {', '.join(known) or 'none yet'}")  # fmt: skip
+    hidden = hidden_columns(session)
+    types = {
+        column: kind
+        for column, kind in session.columns(name).items()
+        if column not in (PAGE, RECORD) and kind != "binary" and column.casefold() not in hidden
+    }
+    for column in columns:
+        _known(column, types, name)
+    shown = list(columns) or list(types)
+    url = destination.url
+    conditions, params = [], []
+    for text in where:
+        condition, values = _condition(text, types, name, url)
+        conditions.append(condition)
+        params += values
+    if is_shared(session, org):
+        conditions.append(f"{_quote(ORG)} = ?")
+        params.append(org)
+    key = list(identity(session, name))
+    order = _Keyed(key, types) if key and types.keys() >= set(key) else _Placed(url)
+    if after is not None:
+        condition, values = order.behind(after, url)
+        conditions.append(condition)
+        params += values
+    texts = [f"{text} AS h{i}" for i, text in enumerate(order.selected)]
+    texts += [f"{_quote(column)} AS c{i}" for i, column in enumerate(shown)]
+    sql = f"SELECT {', '.join(texts)} FROM {_quote(name)}"
+    if conditions:
+        sql += f" WHERE {' AND '.join(conditions)}"
+    sql += f" ORDER BY {order.by} LIMIT {int(limit) + 1}"
+    found = [tuple(row.values()) for batch in session.query(sql, params) for row in batch.to_pylist()]
+    first = len(order.selected)
+    rows = [
+        [_value(value, types[column]) for value, column in zip(row[first:], shown, strict=True)]
+        for row in found[:limit]
+    ]
+    next_page = order.token(found[limit - 1][:first]) if len(found) > limit else None
+    return Selected(name, {column: types[column] for column in shown}, rows, next_page)
+
+
+class _Keyed:
+    """Pages in the order of the key: what is added or changed meanwhile shifts none."""
+
+    def __init__(self, key: Sequence[str], types: Mapping[str, ColumnType]) -> None:
+        self._kinds = [types[column] for column in key]
+        self.selected = [_quote(column) for column in key]
+        self.by = ", ".join(self.selected)
+
+    def token(self, values: Sequence[Any]) -> str:
+        shown = [python_value(value, kind) for value, kind in zip(values, self._kinds, strict=True)]
+        texts = [value.isoformat() if isinstance(value, date) else str(value) for value in shown]
+        return base64.urlsafe_b64encode(json.dumps(texts).encode()).decode().rstrip("=")
+
+    def behind(self, token: str, url: str) -> tuple[str, list[Any]]:
+        try:
+            texts = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+            pairs = list(zip(texts, self._kinds, strict=True))
+            values = [bound(_typed(str(text), kind), url) for text, kind in pairs]
+        except (ValueError, TypeError):
+            raise _no_page() from None
+        marks = ", ".join("?" * len(values))
+        return f"({self.by}) > ({marks})" if len(values) > 1 else f"{self.by} > ?", values
+
+
+class _Placed:
+    """Pages in the order that the rows lie in, of a table without a key."""
+
+    def __init__(self, url: str) -> None:
+        self._postgres = url.startswith("postgres")
+        self.by = "ctid" if self._postgres else "rowid"
+        self.selected = [f"CAST({self.by} AS VARCHAR)"]
+
+    def token(self, values: Sequence[Any]) -> str:
+        return str(values[0])
+
+    def behind(self, token: str, url: str) -> tuple[str, list[Any]]:
+        if not re.fullmatch(r"\(\d{1,10},\d{1,5}\)" if self._postgres else r"-?\d{1,18}", token):
+            raise _no_page()
+        if self._postgres:
+            return f"{self.by} > CAST(CAST(? AS text) AS tid)", [token]
+        return f"{self.by} > ?", [int(token)]
+
+
+def _condition(text: str, types: Mapping[str, ColumnType], table: str, url: str) -> tuple[str, list[Any]]:
+    match = _CONDITION.fullmatch(text)
+    if match is None:
+        raise InputError(f"{text!r} is not a condition", hint="write column=value, column>=value or column is null")
+    column, op = match["column"], match["op"]
+    kind = _known(column, types, table)
+    quoted = _quote(column)
+    if op is None:
+        return f"{quoted} {match['null'].upper()}", []
+    if kind == "json":
+        raise InputError(f"{column} is JSON: it cannot be compared", hint=f"{column} is null, or another column")
+    if op == "~":
+        if kind not in ("string", "untyped"):
+            raise InputError(f"{column} is no text: ~ is for texts", hint=f"its type is {kind}")
+        function = "strpos" if url.startswith("postgres") else "instr"
+        return f"{function}({quoted}, ?) > 0", [match["value"]]
+    try:
+        value = _typed(match["value"], kind)
+    except ValueError:
+        raise InputError(f"{column}: {match['value']!r} is no {kind}") from None
+    if kind == "decimal" and url.startswith("sqlite"):  # kept as text there
+        return f"CAST({quoted} AS REAL) {op} CAST(? AS REAL)", [str(value)]
+    return f"{quoted} {op} ?", [bound(value, url)]
+
+
+def _typed(text: str, kind: ColumnType) -> Any:
+    """Raises ValueError."""
+    if kind in ("int", "bigint"):
+        if not re.fullmatch(r"[-+]?\d{1,19}", text) or abs(int(text)) >= 2**63:
+            raise ValueError(text)
+        return int(text)
+    if kind == "float":
+        return float(text)
+    if kind == "decimal":
+        try:
+            found = Decimal(text)
+        except InvalidOperation:
+            raise ValueError(text) from None
+        if not found.is_finite() or abs(found.adjusted()) > 38:
+            raise ValueError(text)
+        return found
+    if kind == "bool":
+        if text.lower() not in _WORDS:
+            raise ValueError(text)
+        return _WORDS[text.lower()]
+    if kind == "timestamp":
+        return datetime.fromisoformat(text.replace("Z", "+00:00").replace(" ", "+"))
+    if kind == "date":
+        return date.fromisoformat(text)
+    return text
+
+
+def _value(value: Any, kind: ColumnType) -> Any:
+    # SQLite keeps decimals as text.
+    return Decimal(value) if kind == "decimal" and isinstance(value, str) else python_value(value, kind)
+
+
+def _known(column: str, types: Mapping[str, ColumnType], table: str) -> ColumnType:
+    if column not in types:
+        raise InputError(f"{table} has no column {column!r} that may be shown{did_you_mean(column, types)}",
+                         hint=f"columns: {', '.join(types)}")  # fmt: skip
+    return types[column]
+
+
+def _distinct(session: Session) -> list[RunRecord]:
+    """The latest run of each file."""
+    return list({run.request_hash + run.mapping_hash: run for run in reversed(session.runs(limit=RUNS))}.values())
+
+
+def _no_page() -> InputError:
+    return InputError("after is no place in this table", hint="take the one that the page before gave as next")
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

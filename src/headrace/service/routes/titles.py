@@ -1,0 +1,77 @@
+"""Where a title can be watched."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict
+
+from headrace.core.contracts import Destination, Session
+from headrace.inspect import titles
+from headrace.inspect.select import made_tables
+from headrace.service import problems
+from headrace.service.context import Here
+from headrace.service.problems import not_found
+from headrace.service.routes.tables import Name, looked
+from headrace.service.security import Reader
+
+router = APIRouter(prefix="/titles", tags=["titles"])
+
+
+class OfferView(BaseModel):
+    """One way to watch a title in one country."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    sapi_id: str
+    title: str
+    original_title: str | None
+    release_year: int | None
+    show_type: str | None
+    country: str
+    service_id: str
+    service_name: str | None
+    offer_type: str
+    quality: str | None
+    title_page_link: str | None
+    watch_link: str | None
+    audios: list[dict[str, Any]]
+    subtitles: list[dict[str, Any]]
+    available_since: datetime | None
+    expires_soon: bool | None
+    expires_on: datetime | None
+    fetched_at: datetime
+    last_seen_run_id: str
+    valid_from: datetime | None
+    valid_to: datetime | None
+
+
+class OfferList(BaseModel):
+    """Offers by country, service and kind."""
+
+    offers: list[OfferView]
+
+
+@router.get("/{title}/offers", responses=problems.declared(404, 422))
+async def offers(
+    service: Here,
+    caller: Reader,
+    title: str,
+    country: Annotated[str | None, Query(pattern=r"^[A-Za-z]{2}$", description="ISO code of a country.")] = None,
+    at: Annotated[str | None, Query(max_length=40, description="A day or a moment; by default now.")] = None,
+    destination: Name = None,
+) -> OfferList:
+    """The offers of the titles of this id (the API's, IMDb's, TMDB's) or name, now or at a moment in the past."""
+
+    def check(session: Session, target: Destination) -> bool:
+        return target.capabilities().fold("sapi_titles") in made_tables(session, target, caller.sees)
+
+    name, there = await asyncio.to_thread(looked, service, destination, check, False)
+    if not there:
+        raise not_found("table", "sapi_titles", hint="the pipeline sapi fills it")
+    _, url = service.config.destination(name)
+    found = await asyncio.to_thread(titles.offers, url, title, country, at)
+    return OfferList(offers=[OfferView.model_validate(offer) for offer in found])
