@@ -158,6 +158,17 @@ def test_a_row_leads_to_its_answer(filled, config) -> None:
     assert client.get("/tables/goods/why").status_code == 422
 
 
+def test_the_pages_hide_it_too(filled, config) -> None:
+    for destination in config.destinations:
+        shown = filled.client.get(f"/ui/tables/{destination}/goods")
+        assert shown.status_code == 200
+        assert "name 003" in shown.text
+        assert "mail.example" not in shown.text
+        why = filled.client.get(f"/ui/tables/{destination}/goods/why", params={"key": "id=3"})
+        assert "sensitive" in why.text
+        assert "mail.example" not in why.text
+
+
 def test_only_what_pipelines_fill(filled, config) -> None:
     for table in (
         "headrace_runs",

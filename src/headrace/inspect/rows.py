@@ -17,6 +17,7 @@ from headrace.inspect.archive import raw_tables
 from headrace.inspect.steps import extract_steps
 from headrace.mapping.spec import legacy_table, table_specs
 from headrace.pipeline.load import from_resolved
+from headrace.pipeline.secrets import sensitive_columns
 
 RUNS = 1_000
 """The latest runs, which tell how fresh a table is."""
@@ -65,7 +66,7 @@ def tables(session: Session, destination: Destination, *, org: str | None = None
     For ``org`` in a database that others fill too: those with a column ``org_slug``, and of these its own rows."""
     runs = session.runs(limit=RUNS)
     shared = is_shared(session, org)
-    archives = set(raw_tables(list({run.request_hash + run.mapping_hash: run for run in reversed(runs)}.values())))
+    archives = set(raw_tables(distinct(runs)))
     filled = _filled([run for run in runs if org in (None, run.org)], destination)
     found = []
     for name in table_names(session, destination):
@@ -97,8 +98,8 @@ def rows(
     org: str | None = None,
 ) -> RowPage:
     """Up to ``limit`` rows of ``table`` after the position ``after``; ``where`` maps columns to the text of their value.
-    Of texts the first LONGEST characters, of bytes nothing. For ``org`` as :func:`tables`. Raises InputError for a
-    table, column or position that there is not."""
+    Of texts the first LONGEST characters, of bytes and sensitive columns nothing. For ``org`` as :func:`tables`. Raises
+    InputError for a table, column or position that there is not."""
     shared = is_shared(session, org)
     present = table_names(session, destination)
     names = [
@@ -110,8 +111,11 @@ def rows(
             f"{destination.url} has no table {table!r}{did_you_mean(table, names)}",
             hint=f"tables: {', '.join(names) or 'none yet'}",
         )
+    hidden = hidden_columns(session)
     types = {
-        name: kind for name, kind in session.columns(table).items() if name not in (PAGE, RECORD) and kind != "binary"
+        name: kind
+        for name, kind in session.columns(table).items()
+        if name not in (PAGE, RECORD) and kind != "binary" and name.casefold() not in hidden
     }
     for name in where or {}:
         if name not in types:
@@ -128,8 +132,9 @@ def rows(
             raise InputError(f"{after!r} is no position in {table}", hint="take the one that the page before gave")
         conditions.append(f"{position} > {bound}")
         params.append(after if postgres else int(after))
-    identity = _identity(session, table) if "headrace_tables" in present else ()
-    selected = [f"CAST({position} AS VARCHAR)", *(f"CAST({_quote(c)} AS VARCHAR)" for c in identity)]
+    origin = identity(session, table) if "headrace_tables" in present else ()
+    origin = () if any(name.casefold() in hidden for name in origin) else origin
+    selected = [f"CAST({position} AS VARCHAR)", *(f"CAST({_quote(c)} AS VARCHAR)" for c in origin)]
     named = ", ".join(f"{text} AS h{i}" for i, text in enumerate(selected))
     shown = ", ".join(f"{_shown(name, kind)} AS c{i}" for i, (name, kind) in enumerate(types.items()))
     sql = f"SELECT {named}, {shown} FROM {_quote(table)}"
@@ -138,7 +143,7 @@ def rows(
     found = []
     for values in _values(session, f"{sql} ORDER BY {position} LIMIT {int(limit) + 1}", params):
         texts = values[1 : len(selected)]
-        key = tuple(f"{c}={text}" for c, text in zip(identity, texts, strict=True))
+        key = tuple(f"{c}={text}" for c, text in zip(origin, texts, strict=True))
         found.append(Row(str(values[0]), values[len(selected) :], () if None in texts else key))
     more = len(found) > limit
     return RowPage(table, types, found[:limit], found[limit - 1].position if more else None)
@@ -151,11 +156,21 @@ def is_shared(session: Session, org: str | None) -> bool:
     return next(_values(session, "SELECT 1 FROM headrace_runs WHERE org <> ? LIMIT 1", [org]), None) is not None
 
 
+def hidden_columns(session: Session) -> frozenset[str]:
+    """The columns that a run's file marks as sensitive, case-folded."""
+    return frozenset().union(*(sensitive_columns(run.resolved) for run in distinct(session.runs(limit=RUNS))))
+
+
+def distinct(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """The latest run of each file."""
+    return list({run.request_hash + run.mapping_hash: run for run in reversed(runs)}.values())
+
+
 def _shown(name: str, kind: ColumnType) -> str:
     return f"substr(CAST({_quote(name)} AS VARCHAR), 1, {LONGEST})" if kind in ("string", "json") else _quote(name)
 
 
-def _identity(session: Session, table: str) -> tuple[str, ...]:
+def identity(session: Session, table: str) -> tuple[str, ...]:
     """The columns of ``table`` that lead to the answer a row came from; none where nothing does."""
     spec = _spec(session, table)
     if spec is None:
@@ -180,13 +195,14 @@ def _filled(runs: Sequence[RunRecord], destination: Destination) -> dict[str, Ru
             continue
         file = (run.pipeline, run.request_hash, run.mapping_hash)
         if file not in by_file:
-            by_file[file] = _fills(run, fold)
+            by_file[file] = fills(run, fold)
         for name in by_file[file]:
             found.setdefault(name, run)
     return found
 
 
-def _fills(run: RunRecord, fold: Any) -> list[str]:
+def fills(run: RunRecord, fold: Any) -> list[str]:
+    """The tables that ``run`` fills."""
     try:
         pipeline = from_resolved(run.resolved)
     except HeadraceError:  # written by a version whose files this one does not read

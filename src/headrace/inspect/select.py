@@ -14,13 +14,10 @@ from typing import Any
 from headrace.core.contracts import Destination, Session
 from headrace.core.errors import InputError
 from headrace.core.suggest import did_you_mean
-from headrace.core.tables import PAGE, RECORD, RunRecord
+from headrace.core.tables import PAGE, RECORD
 from headrace.core.types import ColumnType
-from headrace.inspect.rows import ORG, RUNS, is_shared
-from headrace.inspect.rows import _fills as fills
-from headrace.inspect.rows import _identity as identity
+from headrace.inspect.rows import ORG, RUNS, distinct, fills, hidden_columns, identity, is_shared
 from headrace.inspect.titles import bound, python_value
-from headrace.pipeline.secrets import sensitive_columns
 
 _CONDITION = re.compile(r"(?P<column>[^=!<>~\s]+)\s*(?:(?P<op>!=|<=|>=|=|<|>|~)(?P<value>.*)|\s(?P<null>is (?:not )?null))",
                         re.DOTALL | re.IGNORECASE)  # fmt: skip
@@ -37,16 +34,11 @@ class Selected:
     after: str | None = None
 
 
-def hidden_columns(session: Session) -> frozenset[str]:
-    """The columns that a run's file marks as sensitive, case-folded."""
-    return frozenset().union(*(sensitive_columns(run.resolved) for run in _distinct(session)))
-
-
 def made_tables(session: Session, destination: Destination, org: str | None = None) -> list[str]:
     """The tables that runs fill; of a database that several organisations fill, those whose rows tell ``org``'s apart
     (``None``: all)."""
     fold = destination.capabilities().fold
-    made = {name for run in _distinct(session) for name in fills(run, fold)}
+    made = {name for run in distinct(session.runs(limit=RUNS)) for name in fills(run, fold)}
     shared = is_shared(session, org)
     return sorted(name for name in made if (columns := session.columns(name)) and (not shared or ORG in columns))
 
@@ -216,11 +208,6 @@ def _known(column: str, types: Mapping[str, ColumnType], table: str) -> ColumnTy
         raise InputError(f"{table} has no column {column!r} that may be shown{did_you_mean(column, types)}",
                          hint=f"columns: {', '.join(types)}")  # fmt: skip
     return types[column]
-
-
-def _distinct(session: Session) -> list[RunRecord]:
-    """The latest run of each file."""
-    return list({run.request_hash + run.mapping_hash: run for run in reversed(session.runs(limit=RUNS))}.values())
 
 
 def _no_page() -> InputError:

@@ -14,7 +14,7 @@ from headrace.inspect.quality import CheckState, check_states
 from headrace.service.context import Here
 from headrace.service.pages.render import page
 from headrace.service.pages.route import PageRoute, problem_of
-from headrace.service.pages.tables import opened, whose
+from headrace.service.pages.tables import opened
 from headrace.service.security import Reader
 
 router = APIRouter(prefix="/ui/quality", route_class=PageRoute, include_in_schema=False)
@@ -30,7 +30,7 @@ async def quality(service: Here, caller: Reader, destination: Annotated[str, Que
         problem = None
         try:
             with opened(service, name) as (session, target):
-                found = check_states(session, target, org=whose(caller))
+                found = check_states(session, target, org=caller.sees)
         except DestinationBusy as error:
             problem = problem_of(error)
         except CannotOpen:

@@ -15,14 +15,14 @@ from headrace.core.contracts import Destination, Session
 from headrace.core.errors import CannotOpen, DestinationBusy, HeadraceError
 from headrace.core.tables import Removals
 from headrace.destinations import from_url
-from headrace.inspect.rows import ORG, TableInfo, is_shared, rows, tables
+from headrace.inspect.rows import ORG, TableInfo, hidden_columns, is_shared, rows, tables
 from headrace.inspect.why import Why, why
 from headrace.service.context import Here, Service
 from headrace.service.pages.origin import origin_view
 from headrace.service.pages.render import address, fill, page
 from headrace.service.pages.route import PageRoute, go, problem_of
 from headrace.service.pages.rowview import NUMERIC, row_view
-from headrace.service.problems import not_found
+from headrace.service.problems import Refusal, not_found
 from headrace.service.security import Caller, Reader, Runner
 
 router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
@@ -63,7 +63,7 @@ async def preview(
     def read() -> Response:
         where = {column: value} if column and value else {}
         with opened(service, destination) as (session, target):
-            found = rows(session, target, table, where=where, after=after or None, limit=PAGE, org=whose(caller))
+            found = rows(session, target, table, where=where, after=after or None, limit=PAGE, org=caller.sees)
         path = f"/ui/tables/{_part(destination)}/{_part(table)}"
         filters = {"column": column, "value": value} if value else {}
         return page(
@@ -136,19 +136,18 @@ def opened(service: Service, name: str, *, write: bool = False) -> Iterator[tupl
         yield session, target
 
 
-def whose(caller: Caller) -> str | None:
-    """The organisation whose rows ``caller`` sees; ``None``: all, where a person needs no key on their own machine."""
-    return caller.org if caller.key_id else None
-
-
 def _owns(session: Session, caller: Caller, run_id: str) -> bool:
     run = session.run(run_id)
-    return run is not None and whose(caller) in (None, run.org)
+    return run is not None and caller.sees in (None, run.org)
 
 
 def _why(session: Session, target: Destination, caller: Caller, table: str, key: list[str]) -> Why:
     """As :func:`~headrace.inspect.why.why`; of what others keep in the same database, errors tell nothing."""
-    org = whose(caller)
+    org = caller.sees
+    hidden = hidden_columns(session)
+    if any(column.casefold() in hidden for column in session.columns(target.capabilities().fold(table))):
+        raise Refusal(403, "this table has sensitive columns, so the answers behind its rows are not shown",
+                      hint="headrace why shows them where the database is")  # fmt: skip
     if not is_shared(session, org):
         return why(session, target, table, key)
     key = [part for part in key if not part.startswith(f"{ORG}=")]
@@ -168,7 +167,7 @@ def _look(service: Service, caller: Caller, name: str) -> dict[str, Any]:
     problem = None
     try:
         with opened(service, destination) as (session, target):
-            found = tables(session, target, org=whose(caller))
+            found = tables(session, target, org=caller.sees)
             held = [
                 each for each in session.removals() if each.status == "held" and _owns(session, caller, each.run_id)
             ]

@@ -16,8 +16,8 @@ from headrace.core.contracts import Destination, Session
 from headrace.core.errors import CannotOpen, DestinationBusy, HeadraceError, InputError
 from headrace.core.types import ColumnType
 from headrace.destinations import from_url
-from headrace.inspect.rows import ORG, is_shared, tables
-from headrace.inspect.select import Selected, hidden_columns, made_tables, select
+from headrace.inspect.rows import ORG, hidden_columns, is_shared, tables
+from headrace.inspect.select import Selected, made_tables, select
 from headrace.inspect.why import Why, why
 from headrace.service import problems
 from headrace.service.context import Here, Service
