@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from tests.pipelines.conftest import Noon
 
+from headrace.cli.main import cli
 from headrace.core.errors import CommitFailed, PipelineFileError, UsageError
+from headrace.destinations import from_url
+from headrace.inspect.plan import make_run_plan
 from headrace.pipeline.load import parse
+from headrace.runner.api import prepare
 from headrace.testing.api import Api, Handler
 from headrace.testing.crash import At, Crawl, attempt
 
@@ -284,3 +289,63 @@ def test_a_built_in_name_is_not_a_way_to_files(place: Any) -> None:
             b'[{"step": "a", "processor": "generic.sql_transformer", "config": {"dialect": "duckdb", "sql_file": "../__init__.py"}}]',
             "vendor.yml",
         )
+
+
+def test_plan_shows_what_is_made_from_what(place: Any, api: Api) -> None:
+    file = pipeline(
+        place,
+        api,
+        {"sql_template": "SELECT o.customer, p.price FROM orders o JOIN Prices p ON p.id = o.id", "reads": ["prices"]},
+        {"step": "seen", "write": "view", "sql_template": "WITH t AS (SELECT * FROM totals) SELECT customer FROM t"},
+    )
+    plan = make_run_plan(prepare(file, run_id="x", destination=place.url).job, from_url(place.url))
+    assert [(made.step, made.table, made.write, made.sources) for made in plan.lineage] == [
+        ("totals", "totals", "overwrite", {"orders": "crawl", "Prices": ""}),
+        ("seen", "seen", "view", {"totals": "totals"}),
+    ]
+    assert list(plan.others) == []
+    given = [str(file), "--destination", place.url]
+    text = CliRunner().invoke(cli, ["plan", *given]).output
+    assert "makes      totals (overwrite) from orders (step crawl), Prices (there already)" in text
+    document = json.loads(CliRunner().invoke(cli, ["plan", "--json", *given]).output)
+    assert document["lineage"][1] == {
+        "step": "seen", "table": "seen", "write": "view", "from": [{"table": "totals", "step": "totals"}],
+    }  # fmt: skip
+
+
+def checked(place: Any, api: Api, *checks: Mapping[str, Any]) -> Path:
+    file = pipeline(place, api, {"sql_template": TOTALS})
+    document = json.loads(file.read_text())
+    gate = {"step": "gate", "processor": "generic.quality_checks", "config": {"checks": checks}}
+    file.write_text(json.dumps({**document, "steps": [*document["steps"], gate]}))
+    return file
+
+
+def test_a_check_may_be_in_another_dialect(anywhere: Any, api: Api) -> None:
+    file = checked(
+        anywhere,
+        api,
+        {"type": "sql", "name": "share", "dialect": "bigquery", "sql": "SELECT SAFE_DIVIDE(COUNTIF(amount > 1), COUNT(*)) AS s FROM orders", "min": 0.6},
+        {"type": "sql", "name": "late", "dialect": "bigquery", "sql": "SELECT id FROM orders WHERE DATE(at) > '{date}';"},
+        {"type": "sql", "name": "who", "dialect": "snowflake", "sql": "SELECT customer FROM totals WHERE NOT STARTSWITH(UPPER(customer), 'A')", "severity": "warn"},
+    )  # fmt: skip
+    result = anywhere.run(file)
+    assert result.status == "done"
+    found = dict(anywhere.rows("SELECT check_name, result_value FROM DQ_CHECK_RESULTS"))
+    assert found == {"share": pytest.approx(2 / 3), "late": 0, "who": 1}
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("SELECT id FROM orders TABLESAMPLE SYSTEM (5 PERCENT)", "SAMPLE (bigquery)"),
+        ("SELECT ida FROM orders", "no table of this query has a column 'ida', did you mean 'id'?"),
+        ("DELETE FROM orders WHERE TRUE", "a SQL step is one SELECT, and this is DELETE"),
+    ],
+)
+def test_a_check_is_checked(place: Any, api: Api, sql: str, message: str) -> None:
+    with pytest.raises(PipelineFileError) as refused:
+        place.run(checked(place, api, {"type": "sql", "name": "x", "dialect": "bigquery", "sql": sql}))
+    assert "steps.gate.checks.0.sql" in str(refused.value)
+    assert message in str(refused.value)
+    assert api.asked == []

@@ -78,6 +78,11 @@ def _lines(plan: RunPlan, longest: int) -> Iterator[str]:
     for step in plan.steps:
         yield ""
         yield from _step(step, longest)
+    for made in plan.lineage:
+        named = [f"{name} ({f'step {step}' if step else 'there already'})" for name, step in made.sources.items()]
+        yield ""
+        yield f"step {made.step}"
+        yield f"  makes      {made.table} ({made.write}) from {', '.join(named) or 'nothing'}"
     if plan.others:
         yield ""
         yield f"  further steps: {', '.join(plan.others)}"
@@ -141,4 +146,11 @@ def _document(plan: RunPlan) -> dict[str, Any]:
             for step in plan.steps
         ],
         "others": list(plan.others),
+        "lineage": [
+            {
+                "step": made.step, "table": made.table, "write": made.write,
+                "from": [{"table": name, "step": step or None} for name, step in made.sources.items()],
+            }
+            for made in plan.lineage
+        ],
     }  # fmt: skip

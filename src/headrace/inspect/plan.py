@@ -27,6 +27,7 @@ from headrace.inspect.shown import Shown, show
 from headrace.inspect.steps import masker_of
 from headrace.mapping.mapper import Mapper
 from headrace.pipeline.job import Job
+from headrace.pipeline.sql import Lineage, lineage
 from headrace.steps.base import Step
 
 COUNTED_SLICES = 1_000_000
@@ -78,7 +79,9 @@ class RunPlan:
     """The last complete run of this scope."""
     steps: Sequence[StepPlan]
     others: Sequence[str]
-    """Steps that ask no API."""
+    """Steps that neither ask an API nor make tables by SQL."""
+    lineage: Sequence[Lineage] = ()
+    """The SQL steps: what each makes, and from what."""
 
     @property
     def pipeline(self) -> str:
@@ -110,6 +113,7 @@ def make_run_plan(job: Job, destination: Destination) -> RunPlan:
         if session is None and not isinstance(destination, StageDestination):
             empty = held.enter_context(_scratch(destination).open())
         now = SystemClock().now()
+        sql = lineage(job.steps)
         plans = {entry.step: job.crawl_plan(entry, now) for entry in job.steps}
         found = _Look(job, destination, session, empty, now)
         return RunPlan(
@@ -118,7 +122,8 @@ def make_run_plan(job: Job, destination: Destination) -> RunPlan:
             database=database,
             last=_last_run(job, session) if session is not None else None,
             steps=[found.step(entry.config, plan) for entry in job.steps if (plan := plans[entry.step]) is not None],
-            others=[name for name, plan in plans.items() if plan is None],
+            others=[name for name, plan in plans.items() if plan is None and name not in {made.step for made in sql}],
+            lineage=sql,
         )
 
 

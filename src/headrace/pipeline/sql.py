@@ -4,7 +4,8 @@ lineage that it shows."""
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from headrace.pipeline.shape import Problem, Shaped
 from headrace.pipeline.yaml import Place, Where
 from headrace.sql.holes import HOLE
 from headrace.steps.base import processors
+from headrace.steps.checks.sql import Sql
 from headrace.steps.generic.api_extractor import ApiExtractor
 from headrace.steps.generic.quality_checks import QualityChecks
 from headrace.steps.generic.sql_transformer import SqlTransformer
@@ -80,15 +82,17 @@ def _read(shaped: Shaped, where: Where, file: str, name: str, trust: Trust) -> s
 
 def problems(steps: list[PipelineStep], shaped: Shaped, capabilities: Capabilities | None) -> Iterator[Problem]:
     """What is wrong with the SQL: syntax, tables that nobody makes, what the destination cannot be given."""
-    if not any(isinstance(entry.config, SqlTransformer) for entry in steps):
+    if not any(map(_has_sql, steps)):
         return
     if importlib.util.find_spec("sqlglot") is None:
-        first = next(i for i, entry in enumerate(steps) if isinstance(entry.config, SqlTransformer))
+        first = next(i for i, entry in enumerate(steps) if _has_sql(entry))
         yield shaped.locate(("steps", first), "SQL steps need sqlglot: pip install 'headrace[sql]'")
         return
     known: Known = {}
     for index, entry in enumerate(steps):
         config = entry.config
+        if isinstance(config, QualityChecks):
+            yield from _of_checks(config, shaped, ("steps", index, "config", "checks"), known, capabilities)
         if not isinstance(config, SqlTransformer):
             known |= _made(entry)
             continue
@@ -96,6 +100,31 @@ def problems(steps: list[PipelineStep], shaped: Shaped, capabilities: Capabiliti
         looked = _Look(config, shaped, ("steps", index, "config"), known, capabilities)
         yield from looked.problems()
         known[table] = None if table in known else looked.result
+
+
+def _of_checks(
+    config: QualityChecks, shaped: Shaped, path: Where, known: Known, capabilities: Capabilities | None
+) -> Iterator[Problem]:
+    """What keeps the SQL of quality checks from being carried over; tables may be there without the file."""
+    from headrace.sql.translate import SqlProblem, read, translate
+
+    for at, check in enumerate(config.checks):
+        if isinstance(check, Sql) and check.dialect is not None:
+            try:
+                query = read(check.sql, check.dialect)
+                if capabilities is not None and capabilities.sql:
+                    translate(query, capabilities.sql, columns=known, fold=capabilities.fold)
+            except SqlProblem as problem:
+                line = f"line {problem.place.line} of the SQL: " if problem.place.line > 1 else ""
+                yield shaped.locate((*path, at, "sql"), f"{line}{problem.message}")
+
+
+def _has_sql(entry: PipelineStep) -> bool:
+    """Whether a step has SQL in a dialect."""
+    config = entry.config
+    if isinstance(config, QualityChecks):
+        return any(isinstance(check, Sql) and check.dialect is not None for check in config.checks)
+    return isinstance(config, SqlTransformer)
 
 
 class _Look:
@@ -187,20 +216,39 @@ def _made(entry: PipelineStep) -> Known:
     return found
 
 
-def lineage(steps: list[PipelineStep]) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
-    """(step, what it makes, from which tables, how) of each SQL step."""
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What a SQL step makes, and from what: each table that it reads, with the step that makes that (``""`` for one
+    that is there already)."""
+
+    step: str
+    table: str
+    write: str
+    sources: Mapping[str, str]
+
+
+def lineage(steps: Sequence[PipelineStep]) -> list[Lineage]:
+    """The SQL steps of ``steps``, in order. Raises UsageError without the library that reads SQL."""
     if not any(isinstance(entry.config, SqlTransformer) for entry in steps):
-        return
+        return []
     from headrace.sql.library import need
 
     need()
     from headrace.sql.translate import SqlProblem, read
 
+    found: list[Lineage] = []
+    maker: dict[str, str] = {}
     for entry in steps:
         config = entry.config
-        if isinstance(config, SqlTransformer):
-            try:
-                sources = tuple(read(config.sql_template, config.dialect).tables())
-            except SqlProblem:
-                sources = ()
-            yield entry.step, config.destination_table or entry.step, sources, config.write
+        if not isinstance(config, SqlTransformer):
+            maker |= dict.fromkeys(_made(entry), entry.step)
+            continue
+        try:
+            names = read(config.sql_template, config.dialect).tables()
+        except SqlProblem:  # a stored step of an earlier version
+            names = {}
+        table = config.destination_table or entry.step
+        sources = {name: maker.get(name.lower(), "") for name in names}
+        found.append(Lineage(entry.step, table, config.write, sources))
+        maker[table.lower()] = entry.step
+    return found

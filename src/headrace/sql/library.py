@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Literal
+
 from headrace.core.errors import UsageError
 
-DIALECTS = {
+Dialect = Literal["bigquery", "snowflake", "postgresql", "duckdb", "sqlite"]
+"""What people's SQL may be written in."""
+DIALECTS: Mapping[str, str] = {
     "bigquery": "bigquery",
     "snowflake": "snowflake",
     "postgresql": "postgres",

@@ -24,6 +24,8 @@ class Schema:
     columns: Callable[[str], Mapping[str, ColumnType]]
     """The columns of a table that Headrace made; empty for any other."""
     lookup: Lookup
+    translate: Callable[[str, str], str]
+    """A SELECT in the dialect that is named as the destination's, with every value in it. Raises UsageError."""
 
     def table(self, name: str) -> str:
         """Quoted, as the destination folds it."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from headrace.core.errors import InputError
+from headrace.sql.library import Dialect
 from headrace.steps.checks._base import Check, Moment, Question, Schema, Verdict
 
 
@@ -19,6 +21,8 @@ class Sql(Check):
     """What results and messages call it."""
     sql: str
     """One SELECT statement."""
+    dialect: Dialect | None = None
+    """What it is written in; by default that of the destination."""
     max_failing: int = Field(0, ge=0)
     """So many rows are let pass."""
     min: float | None = None
@@ -37,7 +41,11 @@ class Sql(Check):
     def ask(self, on: Schema) -> Question:
         from headrace.steps.generic._plan import bind
 
-        text, params = bind(self.sql.strip().rstrip(";"), on.lookup)
+        params: Sequence[Any] = ()
+        if self.dialect is not None:
+            text = on.translate(self.sql, self.dialect)
+        else:
+            text, params = bind(self.sql.strip().rstrip(";"), on.lookup)
         if self._gives_a_number:
             return Question(text, params=params)
         return Question(f"SELECT count(*) AS n FROM ({text}\n) q", f"SELECT q.* FROM ({text}\n) q", params)

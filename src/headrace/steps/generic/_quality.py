@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -105,7 +105,7 @@ class Gate:
         fold = self._ctx.database.capabilities.fold
         sql = ""
         try:
-            question = check.ask(Schema(fold, session.columns, self._ctx.lookup))
+            question = check.ask(Schema(fold, session.columns, self._ctx.lookup, self._translate(session)))
             sql = question.sql
             value = _first(session, sql, question.params)
             hidden = any(column.casefold() in self._sensitive for column in check.columns)
@@ -121,6 +121,12 @@ class Gate:
         except UsageError as error:
             return Outcome(check, sql, Verdict(False, None, None, self._told(error)), broken=True)
         return Outcome(check, sql, verdict, found)
+
+    def _translate(self, session: Session) -> Callable[[str, str], str]:
+        from headrace.steps.generic._transform import in_its_own_sql
+
+        ctx = self._ctx
+        return lambda text, dialect: in_its_own_sql(text, dialect, session, ctx.database.capabilities, ctx.lookup)
 
     def _shown(self, row: Mapping[str, Any], types: Mapping[str, ColumnType]) -> dict[str, Any]:
         """A row as it may be shown and kept: without what is sensitive, without the engine's columns, and written

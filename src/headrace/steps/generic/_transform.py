@@ -20,7 +20,7 @@ from headrace.steps.generic.sql_transformer import SqlTransformer
 
 if TYPE_CHECKING:
     from headrace.sql.problem import Place
-    from headrace.sql.translate import Query
+    from headrace.sql.translate import Query, Statement
 
 
 async def transform(config: SqlTransformer, step: str, title: str, ctx: RunContext) -> CrawlResult:
@@ -51,16 +51,14 @@ def as_transform(
 ) -> Transform:
     """What the destination is to do. Raises UsageError with the place in the SQL."""
     need()
-    from headrace.sql.translate import SqlProblem, check_names, needs, read, translate
+    from headrace.sql.translate import SqlProblem, check_names, read
 
     if not capabilities.sql:
         raise NotSupported("this destination has no SQL steps", place=f"step {step}")
     try:
         query = read(config.sql_template, config.dialect)
         check_names(query)
-        values = {name: _value(name, session, capabilities, lookup) for name in needs(query)}
-        columns = columns_of(query, values, session, capabilities)
-        statement = translate(query, capabilities.sql, values, columns=columns, fold=capabilities.fold)
+        statement = _translated(query, session, capabilities, lookup)
     except SqlProblem as problem:
         raise UsageError(problem.message, place=_where(config, step, problem.place)) from problem
     if reason := config.unfit(statement.sql, capabilities.sql):
@@ -68,6 +66,27 @@ def as_transform(
     fold = capabilities.fold
     key = tuple(map(fold, config.key))
     return Transform(step, fold(config.destination_table or step), statement.sql, config.write, key, statement.types)
+
+
+def in_its_own_sql(text: str, dialect: str, session: Session, capabilities: Capabilities, lookup: Lookup) -> str:
+    """The SELECT ``text`` as the destination runs it, for a question. Raises UsageError with the place in it."""
+    need()
+    from headrace.sql.translate import SqlProblem, read
+
+    if not capabilities.sql:
+        raise NotSupported("this destination takes SQL in its own dialect only")
+    try:
+        return _translated(read(text, dialect), session, capabilities, lookup).sql
+    except SqlProblem as problem:
+        raise UsageError(problem.message, place=f"sql:{problem.place.line}:{problem.place.column}") from problem
+
+
+def _translated(query: Query, session: Session, capabilities: Capabilities, lookup: Lookup) -> Statement:
+    from headrace.sql.translate import needs, translate
+
+    values = {name: _value(name, session, capabilities, lookup) for name in needs(query)}
+    columns = columns_of(query, values, session, capabilities)
+    return translate(query, capabilities.sql, values, columns=columns, fold=capabilities.fold)
 
 
 def columns_of(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from headrace.steps.generic.sql_transformer import Dialect, SqlTransformer
+from headrace.sql.library import Dialect
+from headrace.steps.generic.sql_transformer import SqlTransformer
 
 
 class LocalBigQueryTransformer(SqlTransformer):

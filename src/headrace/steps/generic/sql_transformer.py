@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from headrace.sql import holes
+from headrace.sql.library import Dialect
 from headrace.steps.base import Step
 
 if TYPE_CHECKING:
     from headrace.crawl.context import RunContext
     from headrace.crawl.plan import CrawlResult
-
-Dialect = Literal["bigquery", "snowflake", "postgresql", "duckdb", "sqlite"]
 
 
 class SqlTransformer(Step):
