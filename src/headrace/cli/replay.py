@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from headrace.runner.difference import RowDifference, TableDifference
     from headrace.runner.replay import ReplayPlan
 
+_STAYS = "stays as it is: a SQL step adds to it in each run"
 WOULD_CHANGE = 4
 """Exit code of --plan where a replay would change something."""
 
@@ -56,7 +57,7 @@ def command(
     if as_json:
         document = {
             "status": "done", "tables": dict(result.tables), "pages": result.pages, "runs": list(result.runs),
-            "requests": result.requests, "rejected": result.rejected,
+            "requests": result.requests, "rejected": result.rejected, "stays": list(result.stays),
             "differences": {name: dict(both) for name, both in result.differences.items()}, "exit_code": 0,
         }  # fmt: skip
         click.echo(json.dumps(document))
@@ -68,6 +69,8 @@ def command(
         before = result.differences.get(table, {}).get("before", rows)
         change = "" if before == rows else f"  (before: {before:,})"
         click.echo(f"  {table:<{width}}  {rows:>10,} rows{change}")
+    for table in result.stays:
+        click.echo(f"  {table:<{width}}  {_STAYS}")
     if result.rejected:
         click.echo(f"  {result.rejected:,} records are in the _rejected tables")
     return 0
@@ -81,6 +84,7 @@ def _show(plan: ReplayPlan, as_json: bool) -> int:
         }
         document = {
             "status": "changes" if plan.changes else "unchanged", "tables": tables, "left": list(plan.left),
+            "anew": list(plan.anew), "stays": list(plan.stays),
             "pages": plan.pages, "runs": list(plan.runs), "exit_code": code,
         }  # fmt: skip
         click.echo(json.dumps(document))
@@ -92,6 +96,10 @@ def _show(plan: ReplayPlan, as_json: bool) -> int:
             click.echo(line)
     for name in plan.left:
         click.echo(f"{name}: stays as it is, since the mapping does not name it")
+    for name in plan.anew:
+        click.echo(f"{name}: made anew by SQL from the rebuilt tables")
+    for name in plan.stays:
+        click.echo(f"{name}: {_STAYS}")
     click.echo("Nothing was written" + (": leave out --plan to do it" if plan.changes else ""))
     return code
 

@@ -29,6 +29,7 @@ from headrace.pipeline.load import DEFAULT_DESTINATION, draft, from_resolved
 from headrace.pipeline.model import Pipeline
 from headrace.pipeline.variables import Variables
 from headrace.runner.difference import TableDifference, compare
+from headrace.runner.remade import Found, Remade
 from headrace.runner.sinks import Fanout
 from headrace.sources.decode import by_content_type
 from headrace.steps.generic._plan import make_plan
@@ -46,6 +47,8 @@ class ReplayResult:
     rejected: int = 0
     differences: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Rows by table before and after."""
+    stays: Sequence[str] = ()
+    """Tables that SQL steps add to in each run: what they held then cannot be told any more, so they stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,10 @@ class ReplayPlan:
     runs: Sequence[str]
     left: Sequence[str] = ()
     """Tables that earlier runs filled and the mapping does not name: they would stay as they are."""
+    anew: Sequence[str] = ()
+    """Tables and views that SQL steps would make anew from the rebuilt ones."""
+    stays: Sequence[str] = ()
+    """Tables that SQL steps add to in each run: they would stay as they are."""
 
     @property
     def changes(self) -> bool:
@@ -116,15 +123,7 @@ def _destination(pipeline: Pipeline | None) -> str:
     return named or environ.get("HEADRACE_DESTINATION") or environ.get("DATABASE_URL") or DEFAULT_DESTINATION
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    pipeline: Pipeline
-    runs: Sequence[RunRecord]
-    tables: frozenset[str] | None
-    """Only these; ``None``: all."""
-
-
-def _find(what: str, pipeline: Pipeline | None, session: Session, url: str) -> _Found:
+def _find(what: str, pipeline: Pipeline | None, session: Session, url: str) -> Found:
     """Which runs, through which mapping, into which tables."""
     runs = sorted(session.runs(limit=1_000_000), key=lambda run: (run.started_at, run.run_id))
     by_id = {run.run_id: run for run in runs}
@@ -132,18 +131,18 @@ def _find(what: str, pipeline: Pipeline | None, session: Session, url: str) -> _
         check_owner(what, by_id[what].org, asking())
         mapping = pipeline or from_resolved(by_id[what].resolved)
         _only_its_own(by_id[what], mapping)
-        return _Found(mapping, [by_id[what]], None)
+        return Found(mapping, [by_id[what]], None)
     name = pipeline.pipeline_id if pipeline is not None else what
     mine = [run for run in runs if run.pipeline == name]
     if mine:
-        return _Found(pipeline or from_resolved(mine[-1].resolved), mine, None)
+        return Found(pipeline or from_resolved(mine[-1].resolved), mine, None)
     tables: dict[str, RunRecord] = {}
     for run in runs:
         tables |= dict.fromkeys(_tables(from_resolved(run.resolved)), run)
     if what in tables:
         mapping = from_resolved(tables[what].resolved)
         mine = [run for run in runs if run.pipeline == mapping.pipeline_id]
-        return _Found(mapping, mine, frozenset({what}))
+        return Found(mapping, mine, frozenset({what}))
     known = sorted({run.pipeline for run in runs} | set(tables))
     raise InputError(
         f"{url} has no run, pipeline or table {name!r} to replay{did_you_mean(name, known)}",
@@ -182,7 +181,7 @@ def _only_its_own(run: RunRecord, pipeline: Pipeline) -> None:
 
 
 class _Replay:
-    def __init__(self, found: _Found, session: Session, capabilities: Capabilities, sink: Fanout) -> None:
+    def __init__(self, found: Found, session: Session, capabilities: Capabilities, sink: Fanout) -> None:
         self._found, self._session, self._capabilities, self._sink = found, session, capabilities, sink
         self._rows: Counter[str] = Counter()
         self._pages = self._rejected = 0
@@ -192,17 +191,20 @@ class _Replay:
         stored is stored again and what was rejected is rejected again, whatever order the pages come in."""
 
     def run(self) -> ReplayResult:
-        specs = self._specs()
-        before = {spec.name: self._count(spec.name) for spec in specs}
+        specs, remade = self._specs(), Remade(self._found, self._session, self._capabilities)
+        tables = [*(spec.name for spec in specs), *remade.anew]
+        before = {name: self._count(name) for name in tables}
         with self._session.rebuild(specs) as inner:
             self._fill(inner)
-        after = {spec.name: self._count(spec.name) for spec in specs}
+        remade.run()
+        after = {name: self._count(name) for name in tables}
         return ReplayResult(
             tables=after,
             pages=self._pages,
             runs=[run.run_id for run in self._found.runs],
             rejected=self._rejected,
             differences={name: {"before": before[name], "after": after[name]} for name in after},
+            stays=remade.stays,
         )
 
     def plan(self) -> ReplayPlan:
@@ -215,7 +217,9 @@ class _Replay:
         made = {spec.name for spec in specs}
         filled = {self._capabilities.fold(t) for run in self._found.runs for t in _tables(from_resolved(run.resolved))}
         left = sorted(filled - made) if self._found.tables is None else []
-        return ReplayPlan(tables, self._pages, [run.run_id for run in self._found.runs], left)
+        remade = Remade(self._found, self._session, self._capabilities)
+        runs = [run.run_id for run in self._found.runs]
+        return ReplayPlan(tables, self._pages, runs, left, remade.anew, remade.stays)
 
     def _specs(self) -> list[TableSpec]:
         """The tables as the mapping has them now."""

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.core import events
 from headrace.core.contracts import Capabilities, Session
-from headrace.core.errors import CommitFailed, NotSupported, UsageError
-from headrace.core.tables import PAGE, RECORD, Advance, Checkpoint, Group, StreamKey, Transform
-from headrace.core.templates import Lookup
+from headrace.core.errors import CommitFailed, HeadraceError, NotSupported, UsageError
+from headrace.core.tables import PAGE, RECORD, Advance, Checkpoint, Group, Receipt, StreamKey, Transform
+from headrace.core.templates import Lookup, as_text
 from headrace.core.types import ColumnType
 from headrace.crawl.context import RunContext
 from headrace.crawl.extract import FINISHED
 from headrace.crawl.plan import CrawlResult
+from headrace.secrets.mask import Masker
+from headrace.secrets.scrub import scrub
 from headrace.sql.library import need
 from headrace.steps.generic.sql_transformer import SqlTransformer
 
@@ -29,6 +31,17 @@ async def transform(config: SqlTransformer, step: str, title: str, ctx: RunConte
     ctx.emit(events.StepStarted(ctx.run_id, step, title))
     if ctx.resumed and (done := await ctx.database.call(lambda s: s.checkpoint(finished))) is not None:
         return CrawlResult("done", dict(done.memo.get("rows", {})), done.rows, 0, 0, 0)
+    try:
+        receipt = await _commit(config, step, ctx, finished)
+    except HeadraceError as error:  # a database quotes the SQL in its errors, and the values in it
+        scrub(error, _environment(config, ctx.lookup).mask_text)
+        raise
+    rows = dict(receipt.rows)
+    ctx.emit(events.BatchCommitted(ctx.run_id, step, 0, rows, None, 0, receipt.seconds))
+    return CrawlResult("done", rows, sum(rows.values()), 0, 0, 0)
+
+
+async def _commit(config: SqlTransformer, step: str, ctx: RunContext, finished: StreamKey) -> Receipt:
     capabilities = ctx.database.capabilities
     made = await ctx.database.call(lambda s: as_transform(config, step, s, capabilities, ctx.lookup))
     token = ctx.clock.random_bytes(8).hex()
@@ -36,14 +49,20 @@ async def transform(config: SqlTransformer, step: str, title: str, ctx: RunConte
     group = Group(run_id=ctx.run_id, scope=ctx.scope, advances=[Advance(None, mark)], transform=made)
     await ctx.database.call(lambda s: s.prepare((), ()))
     try:
-        receipt = await ctx.database.call(lambda s: s.commit(group))
+        return await ctx.database.call(lambda s: s.commit(group))
     except CommitFailed as error:
         error.place = _where(config, step, _named_place(config, error.message))
         error.hint = error.hint or "the table is as it was before this step"
         raise
-    rows = dict(receipt.rows)
-    ctx.emit(events.BatchCommitted(ctx.run_id, step, 0, rows, None, 0, receipt.seconds))
-    return CrawlResult("done", rows, sum(rows.values()), 0, 0, 0)
+
+
+def _environment(config: SqlTransformer, lookup: Lookup) -> Masker:
+    """Masks what the SQL takes from the environment."""
+    masker = Masker()
+    for name in config.variables(config.sql_template):
+        if name.startswith("env."):
+            masker.add(as_text(lookup(name)))
+    return masker
 
 
 def as_transform(

@@ -51,6 +51,8 @@ class SqlTransformer(Step):
             raise ValueError("say what to select: sql_template: … or sql_file: …")
         if (self.write == "merge") != bool(self.key):
             raise ValueError("key goes with write: merge, and merge needs a key")
+        if self.write == "view" and any(name.startswith("env.") for name in holes.names(self.sql_template)):
+            raise ValueError("{env.NAME} in a view: its value would stand in the database; write: overwrite")
         return self
 
     def unfit(self, sql: str, target: str) -> str:
