@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx
 import pytest
 
 from headrace.core.clock import SystemClock
@@ -313,6 +314,10 @@ def lived_in(opened: Opened, api: Api) -> Stage:
         with ThreadPoolExecutor(1) as pool:
             assert pool.submit(work).result().status == "done"
     api.records = 120
+    for name, cron, enabled in (("every-morning", "0 6 * * MON-FRI", True), ("hourly", "0 * * * *", False)):
+        spec = {"pipeline": "shows", "cron": cron, "timezone": "Europe/Berlin", "inputs": {"country": "de"},
+                "destination": "archive", "enabled": enabled, "jitter_seconds": 300}  # fmt: skip
+        assert httpx.put(f"{stage.url}/schedules/{name}", json=spec, timeout=60).status_code == 201
     return stage
 
 

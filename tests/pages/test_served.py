@@ -18,7 +18,7 @@ HOSTILE = "<script>"
 PATHS = [
     "/", "/ui/runs", "/ui/runs?status=failed", "/ui/runs/state-running", "/ui/runs/state-failed", "/ui/pipelines",
     "/ui/pipelines/shows", "/ui/tables", "/ui/tables/warehouse/shows", "/ui/tables/warehouse/shows/why?key=id%3D3",
-    "/ui/quality",
+    "/ui/quality", "/ui/schedules", "/ui/login",
 ]  # fmt: skip
 
 
@@ -201,6 +201,41 @@ def test_a_suspect_run_is_accepted(opened: Any) -> None:
         assert client.post(f"/ui/runs/{run_id}/resume").status_code == 303
         assert stage.wait_for(run_id, "done", "failed").status == "done"
         assert client.post(f"/ui/runs/{run_id}/accept").status_code == 409
+
+
+def test_schedules_are_made_run_paused_and_deleted(opened: Any) -> None:
+    stage = opened()
+    with httpx.Client(base_url=stage.url, timeout=60) as client:
+        assert "Nothing is scheduled" in client.get("/ui/schedules").text
+        form = {"name": "mornings", "pipeline": "shows", "cron": "0 6 * * *", "timezone": "Europe/Berlin",
+                "destination": "archive", "inputs": "country=fr\ntop=5"}  # fmt: skip
+        for wrong, said in (
+            ({"cron": "every day"}, "cron"), ({"timezone": "Mars/North"}, "Mars/North"), ({"name": "a b"}, "a b"),
+            ({"inputs": "colour=red"}, "unknown input"), ({"inputs": "oops"}, "oops"),
+        ):  # fmt: skip
+            answer = client.post("/ui/schedules", data={**form, **wrong})
+            assert answer.status_code == 422
+            assert said in answer.text
+            assert 'value="Europe/Berlin"' in answer.text or "timezone" in wrong
+        assert client.post("/ui/schedules", data=form).status_code == 303
+        listed = text_of(client.get("/ui/schedules").text)
+        assert "mornings" in listed
+        assert "0 6 * * * Europe/Berlin" in listed
+        path = "/ui/schedules/mornings"
+        client.post(f"{path}/pause")
+        assert "Paused" in text_of(client.get("/ui/schedules").text)
+        client.post(f"{path}/go-on")
+        assert "Paused" not in text_of(client.get("/ui/schedules").text)
+        run = client.post(f"{path}/run").headers["location"]
+        found = stage.wait_for(run.rpartition("/")[2])
+        assert (found.status, found.destination, dict(found.inputs)) == (
+            "done",
+            "archive",
+            {"country": "fr", "top": "5"},
+        )
+        client.post(f"{path}/delete")
+        assert "Nothing is scheduled" in client.get("/ui/schedules").text
+        assert client.post(f"{path}/delete").status_code == 404
 
 
 def test_errors_are_pages(client: httpx.Client) -> None:

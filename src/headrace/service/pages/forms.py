@@ -61,12 +61,25 @@ def read(inputs: Mapping[str, Input], sent: Sequence[tuple[str, str]]) -> dict[s
         spec = inputs.get(name, Input(required=False))
         filled = [value.strip() for value in values if value.strip()]
         if spec.type == "map":
-            found.update(_members(name, "\n".join(filled)))
+            found.update({f"{name}.{key}": item for key, item in members(name, "\n".join(filled)).items()})
         elif _control(spec) == "ticks":
             found[name] = filled
         elif filled:
             # A tick sends "false" always and "true" when it is set: the last one counts.
             found[name] = filled[-1]
+    return found
+
+
+def members(name: str, text: str) -> dict[str, str]:
+    """The ``name=value`` lines of ``text``. Raises InputError for a line that is none, naming the field ``name``."""
+    found = {}
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if not line.strip():
+            continue
+        if not equals or not key.strip():
+            raise InputError(f"{name}: {line.strip()!r} is not name=value", hint="write one name=value on each line")
+        found[key.strip()] = value.strip()
     return found
 
 
@@ -110,18 +123,6 @@ def _control(spec: Input) -> Control:
     if spec.type == "date":
         return "date" if spec.default is None or len(str(spec.default)) == len("2026-01-31") else "text"
     return "number" if spec.type in ("int", "float") else "text"
-
-
-def _members(name: str, text: str) -> dict[str, str]:
-    found = {}
-    for line in text.splitlines():
-        key, equals, value = line.partition("=")
-        if not line.strip():
-            continue
-        if not equals or not key.strip():
-            raise InputError(f"{name}: {line.strip()!r} is not name=value", hint="write one name=value on each line")
-        found[f"{name}.{key.strip()}"] = value.strip()
-    return found
 
 
 def _text(value: Any) -> str:

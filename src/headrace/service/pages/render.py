@@ -26,6 +26,7 @@ NAVIGATION = (
     ("/ui/pipelines", "Pipelines"),
     ("/ui/tables", "Tables"),
     ("/ui/quality", "Quality"),
+    ("/ui/schedules", "Schedules"),
 )
 
 
