@@ -39,7 +39,8 @@ class Line:
     name: str
     pipeline: str
     destination: str
-    when: str
+    cron: str
+    zone: str
     enabled: bool
     from_file: bool
     inputs: Sequence[tuple[str, str]]
@@ -149,7 +150,8 @@ def _line(found: ScheduleView) -> Line:
         name=found.name,
         pipeline=found.pipeline,
         destination=found.destination or "",
-        when=f"{found.cron} {found.timezone}{jitter}",
+        cron=found.cron,
+        zone=found.timezone + jitter,
         enabled=found.enabled,
         from_file=found.from_file,
         inputs=[(name, words.short(as_text(value), 60)) for name, value in found.inputs.items()],
