@@ -1,4 +1,4 @@
-"""Two services on one Redis and one PostgreSQL: when one is killed, its runs go on in the other, each in one place."""
+"""Two services on one store and one PostgreSQL: when one is killed, its runs go on in the other, each in one place."""
 
 from __future__ import annotations
 
@@ -85,11 +85,15 @@ class Ground:
 
 
 @pytest.fixture
-def ground(tmp_path: Path, config: ServiceConfig, redis_url: str, postgres_url: str) -> Iterator[Ground]:
+def ground(
+    request: pytest.FixtureRequest, tmp_path: Path, config: ServiceConfig, redis_url: str, postgres_url: str
+) -> Iterator[Ground]:
+    """On Redis, unless a test says ``postgresql``."""
+    url = postgres_url if getattr(request, "param", "redis") == "postgresql" else redis_url
     shared = config.model_copy(
-        update={"progress": redis_url, "destinations": {"pg": postgres_url}, "lease_seconds": 2.0, "max_runs": 2}
+        update={"progress": url, "destinations": {"pg": postgres_url}, "lease_seconds": 2.0, "max_runs": 2}
     )
-    with closing(open_progress(redis_url)) as store:
+    with closing(open_progress(url)) as store:
         ground = Ground(tmp_path, shared, postgres_url, store, [])
         try:
             yield ground
@@ -133,7 +137,8 @@ def test_the_runs_of_a_killed_instance_go_on_in_the_other(
 
 
 @pytest.mark.service
-@pytest.mark.parametrize("seed", range(int(os.environ.get("ROUNDS", "3"))))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("ROUNDS", "2"))))
+@pytest.mark.parametrize("ground", ["redis", "postgresql"], indirect=True)
 def test_killed_at_random_instants(
     ground: Ground, tmp_path: Path, api: Any, pipeline_file: Any, rows: Any, seed: int
 ) -> None:
