@@ -16,6 +16,7 @@ from headrace.cli.main import cli
 from headrace.core.errors import CommitFailed, PipelineFileError, UsageError
 from headrace.destinations import from_url
 from headrace.inspect.plan import make_run_plan
+from headrace.pipeline.check import check_draft
 from headrace.pipeline.load import parse
 from headrace.runner.api import prepare
 from headrace.runner.replay import replay
@@ -425,3 +426,16 @@ def test_values_of_the_environment_are_shown_nowhere(
         assert "salt-that" not in text
     with pytest.raises(PipelineFileError, match="its value would stand in the database"):
         anywhere.run(pipeline(anywhere, api, {"sql_template": sql, "write": "view"}))
+
+
+@pytest.mark.parametrize(("tables", "wrong"), [("[{table: staged, into: landed}]", True), ("[]", False)])
+def test_loaded_tables_are_there(tables: str, wrong: bool) -> None:
+    """Where a loader takes whatever the stage has, nobody knows which tables there are."""
+    text = f"""
+steps:
+  - {{step: load, processor: generic.stage_loader, config: {{stage: "file:///stage", tables: {tables}}}}}
+  - {{step: good, processor: generic.sql_transformer, config: {{dialect: bigquery, sql_template: SELECT x FROM landed}}}}
+  - {{step: bad, processor: generic.sql_transformer, config: {{dialect: bigquery, sql_template: SELECT x FROM staged}}}}
+"""
+    found = check_draft(parse(text, "f.yml"), from_url("duckdb:///x").capabilities())
+    assert [line.split(": ")[1] for line in found] == (["steps.bad.sql_template"] if wrong else [])

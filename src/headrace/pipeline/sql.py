@@ -25,6 +25,7 @@ from headrace.steps.checks.sql import Sql
 from headrace.steps.generic.api_extractor import ApiExtractor
 from headrace.steps.generic.quality_checks import QualityChecks
 from headrace.steps.generic.sql_transformer import SqlTransformer
+from headrace.steps.generic.stage_loader import StageLoader
 from headrace.steps.source import Raw
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1_000_000
 _COMPANIONS = ("_seen", "_rejected", "_current", "_removed")
+
+_ANY = "*"
+"""Stands for whatever tables a stage has."""
 
 Known = dict[str, Mapping[str, ColumnType | None] | None]
 """The columns of tables by name in lower case; ``None`` where only a run can tell."""
@@ -172,7 +176,7 @@ class _Look:
 
     def _missing(self, query: Query) -> Iterator[Problem]:
         declared = {name.lower() for name in self._config.reads}
-        for name, place in query.tables().items():
+        for name, place in query.tables().items() if _ANY not in self._known else ():
             if name.lower() not in self._known and name.lower() not in declared and not HOLE.search(name):
                 hint = did_you_mean(name.lower(), [*self._known, *declared])
                 yield self._at(
@@ -209,6 +213,8 @@ def _made(entry: PipelineStep) -> Known:
                 found[table.staging.lower()] = None
         if isinstance(config.raw, Raw):
             found[(config.raw.table or f"{entry.step}_raw_pages").lower()] = None
+    elif isinstance(config, StageLoader):
+        found |= dict.fromkeys([(each.into or each.table).lower() for each in config.tables] or [_ANY])
     elif isinstance(config, QualityChecks):
         found[config.results.lower()] = None
         if config.keep is not None:
