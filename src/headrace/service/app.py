@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from headrace._version import __version__
-from headrace.service import problems
+from headrace.service import problems, reference
 from headrace.service.asking import prepare_request
 from headrace.service.catalogue import Catalogue
 from headrace.service.config import ServiceConfig
@@ -79,6 +79,8 @@ def create_app(config: ServiceConfig, *, store: ProgressStore | None = None) -> 
         version=__version__,
         description="Runs pipelines from web APIs into databases, and shows how far they are.",
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
         responses=problems.declared(*EVERYWHERE),
     )
     app.state.service = service
@@ -86,5 +88,6 @@ def create_app(config: ServiceConfig, *, store: ProgressStore | None = None) -> 
     problems.install(app)
     for routes in (pipeline, runs, schedules, pipelines, tables, titles, integrations, keys, health):
         app.include_router(routes.router)
+    reference.install(app)
     pages.install(app)
     return app

@@ -29,7 +29,7 @@ ANSWER_HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
 }
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_STATIC = "/ui/static/"
+_STATIC = ("/ui/static/", "/docs/static/")
 
 
 class Front:

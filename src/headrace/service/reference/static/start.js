@@ -1,0 +1,3 @@
+window.addEventListener("DOMContentLoaded", () => {
+  window.SwaggerUIBundle({ url: "/openapi.json", dom_id: "#reference", deepLinking: true, validatorUrl: null });
+});
