@@ -154,3 +154,13 @@ def test_a_server_that_is_not_there(s3_bucket: tuple[str, str]) -> None:
 def test_an_endpoint_that_is_none() -> None:
     with pytest.raises((CannotOpen, StorageFailed)):
         Retrying(Bucket("lake", endpoint="nonsense"), sleep=lambda _: None).get("a")
+
+
+def test_credentials_of_a_profile(s3_bucket: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    (tmp_path / "credentials").write_text("[of-a-test]\naws_access_key_id = k\naws_secret_access_key = s\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_PROFILE", "of-a-test")
+    server, bucket = s3_bucket
+    assert Bucket(bucket, endpoint=server).create("a", b"x")

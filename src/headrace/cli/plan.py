@@ -118,7 +118,7 @@ def _step(step: StepPlan, longest: int) -> Iterator[str]:
             for text in step.statements
         )
     else:
-        yield "  DDL        none: every table is there"
+        yield "  DDL        none: every table is there, or is files"
 
 
 def _document(plan: RunPlan) -> dict[str, Any]:

@@ -214,8 +214,8 @@ class Capabilities:
     """Several processes may write at once."""
     keys: bool = True
     """It finds rows again by their key: an append may leave out those that it has."""
-    commit_every: float = 0.0
-    """Seconds between commits at the least, where each one is dear."""
+    commit_every: float = 1.0
+    """Seconds between commits, where a file does not say; more where each one is dear."""
     limits: Limits = field(default_factory=Limits)
     fold: Callable[[str], str] = str
     """How an unquoted name is stored (PostgreSQL lower-cases)."""

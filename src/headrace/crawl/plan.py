@@ -61,7 +61,8 @@ class CrawlPlan:
     slices: SlicePlan | None = None
     incremental: IncrementalPlan | None = None
     max_pages: int = 10_000
-    commit_every: float = 1.0
+    commit_every: float | None = None
+    """Seconds between commits, where the file says it."""
     bytes_on_the_way: int = BYTES_ON_THE_WAY
     max_rejected: float = 0.01
     removed_after: int = 1

@@ -80,7 +80,8 @@ class Writer:
         self._arrived_rows = 0
         self._ready: deque[Ready] = deque()
         self._mapping = Arrivals(plan.step, mapper, lookup, slices)
-        self._every = max(plan.commit_every, ctx.database.capabilities.commit_every)
+        usual = ctx.database.capabilities.commit_every
+        self._every = plan.commit_every if plan.commit_every is not None else usual
         self._last_seconds = 0.0
         self._last_end = ctx.clock.monotonic()
 

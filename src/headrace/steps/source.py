@@ -54,7 +54,7 @@ class Source(Step):
     """``false`` switches the archive off: no replay, no ``why``."""
     max_pages: int = Field(10_000, ge=1)
     """Page cap of one stream; a run that reaches it is ``partial``."""
-    commit_every: float = Field(1.0, gt=0)
-    """Seconds between commits."""
+    commit_every: float | None = Field(None, gt=0)
+    """Seconds between commits; by default 1, and 10 where files are staged."""
     max_rejected: float = Field(0.01, ge=0, le=1)
     """Share of records that may be rejected before the run fails (at least 100 records)."""

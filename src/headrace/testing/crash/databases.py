@@ -55,6 +55,25 @@ class Files(Databases):
             Path(path).unlink(missing_ok=True)
 
 
+class Folders(Databases):
+    """Staged files; ``options`` is the end of the URL."""
+
+    def __init__(self, folder: Path, options: str) -> None:
+        self.folder, self.options = folder, options
+
+    def fresh(self) -> str:
+        return f"file:///{self.folder.absolute()}/crash{next(_NUMBERS)}{self.options}"
+
+    def copy(self, url: str) -> str:
+        made = self.fresh()
+        if Path(_file(url)).exists():
+            shutil.copytree(_file(url), _file(made))
+        return made
+
+    def drop(self, url: str) -> None:
+        shutil.rmtree(_file(url), ignore_errors=True)
+
+
 class Server(Databases):
     """PostgreSQL: the user of the URL has to be allowed to create databases."""
 
@@ -91,11 +110,12 @@ def beside(url: str) -> Iterator[Databases]:
     """Databases in the folder, or on the server, that ``url`` names; what is left of them is removed at the end.
     Raises UsageError for a kind that cannot be multiplied."""
     kind = from_url(url).url.partition(":")[0]
-    if kind in ("duckdb", "sqlite"):
+    if kind in ("duckdb", "sqlite", "file"):
         place = Path(_file(url)).absolute().parent
         place.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=place, prefix="headrace-crash-", ignore_cleanup_errors=True) as folder:
-            yield Files(kind, Path(folder))
+            options = "".join(url.partition("?")[1:])
+            yield Folders(Path(folder), options) if kind == "file" else Files(kind, Path(folder))
     elif kind == "postgresql":
         server = Server(url)
         try:
@@ -106,7 +126,7 @@ def beside(url: str) -> Iterator[Databases]:
     else:
         raise UsageError(
             f"destination {kind!r}: databases for a crash test cannot be made beside it",
-            hint="name a duckdb, sqlite or postgresql URL",
+            hint="name a duckdb, sqlite, postgresql or file URL",
         )
 
 
