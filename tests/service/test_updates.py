@@ -173,6 +173,16 @@ def test_it_lives_and_is_ready_and_describes_itself(running: Any) -> None:
     assert running.client.get("/docs").status_code == 200
 
 
+def test_no_database_is_opened_before_the_answer(config: ServiceConfig, serving: Any) -> None:
+    destinations = {"gone": "postgresql://me@127.0.0.1:1/none"}
+    with serving(config.model_copy(update={"destinations": destinations})) as running:
+        request_id = running.update()  # 202, though nobody is there
+        failed = running.wait(request_id)
+    assert failed["status"] == "failed"
+    assert "127.0.0.1:1" in failed["error"]
+    assert failed["rows"] == 0
+
+
 def messages(stream: httpx.Response) -> Any:
     """(event, data) of each message of an event stream."""
     kind = ""
