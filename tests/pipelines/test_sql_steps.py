@@ -13,9 +13,10 @@ from click.testing import CliRunner
 from tests.pipelines.conftest import Noon
 
 from headrace.cli.main import cli
-from headrace.core.errors import CommitFailed, PipelineFileError, UsageError
+from headrace.core.errors import CommitFailed, InputError, PipelineFileError, UsageError
 from headrace.destinations import from_url
 from headrace.inspect.plan import make_run_plan
+from headrace.inspect.why import why
 from headrace.pipeline.check import check_draft
 from headrace.pipeline.load import parse
 from headrace.runner.api import prepare
@@ -439,3 +440,10 @@ steps:
 """
     found = check_draft(parse(text, "f.yml"), from_url("duckdb:///x").capabilities())
     assert [line.split(": ")[1] for line in found] == (["steps.bad.sql_template"] if wrong else [])
+
+
+def test_why_says_that_a_table_is_made_by_sql(place: Any, api: Api) -> None:
+    place.run(pipeline(place, api, {"sql_template": TOTALS}))
+    with from_url(place.url).open(read_only=True) as session, pytest.raises(InputError) as refused:
+        why(session, from_url(place.url), "totals", ["ann"])
+    assert "totals is made by SQL (step totals) from orders" in str(refused.value)

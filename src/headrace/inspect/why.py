@@ -15,9 +15,11 @@ from headrace.core.suggest import did_you_mean
 from headrace.core.tables import PAGE, RECORD, RawPage, RunRecord, TableSpec, page_time
 from headrace.destinations._layout import Layout, seen_column
 from headrace.inspect.archive import raw_table, stored_runs
-from headrace.inspect.steps import extract_steps
+from headrace.inspect.steps import extract_steps, made_by_sql
 from headrace.mapping.spec import legacy_table, table_specs
 from headrace.pipeline.load import from_resolved
+from headrace.pipeline.model import Pipeline
+from headrace.pipeline.sql import lineage
 from headrace.sources.decode import by_content_type, split
 from headrace.steps.generic.api_extractor import ApiExtractor
 
@@ -67,14 +69,24 @@ def why(session: Session, destination: Destination, table: str, key: Sequence[st
 def _source(session: Session, destination: Destination, table: str) -> _Source:
     fold = destination.capabilities().fold
     found: dict[str, _Source] = {}
+    by_sql: dict[str, Pipeline] = {}
     for run in stored_runs(session):
-        for step, config in extract_steps(from_resolved(run.resolved)).items():
+        pipeline = from_resolved(run.resolved)
+        for name in made_by_sql(pipeline):
+            by_sql.setdefault(fold(name), pipeline)
+        for step, config in extract_steps(pipeline).items():
             declared = config.tables or (
                 [legacy_table(config.destination, config.transform)] if config.destination else []
             )
             for spec in table_specs(declared, fold):
                 found.setdefault(spec.name, _Source(step, config, spec))
     wanted = fold(table)
+    if wanted not in found and wanted in by_sql:
+        made = next(made for made in lineage(by_sql[wanted].steps) if fold(made.table) == wanted)
+        raise InputError(
+            f"{table} is made by SQL (step {made.step}) from {', '.join(made.sources) or 'no table'}",
+            hint="its rows have no page of their own: ask for those that it is made from",
+        )
     if wanted not in found:
         raise InputError(
             f"no run of {destination.url} has filled a table {table!r}{did_you_mean(wanted, found)}",
