@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,17 @@ def test_every_address_says_what_its_errors_are(running: Any) -> None:
     assert named <= schemas.keys()
 
 
+@pytest.fixture
+def unlocked(config: Any, serving: Any) -> Iterator[Any]:
+    """A service that no made-up key closes, and that no made-up pipeline leaves."""
+    free = {"require_keys": False, "requests_per_second": 1e6, "public_hosts": False}
+    with serving(config.model_copy(update=free)) as running:
+        yield running
+
+
 @pytest.mark.service
-def test_it_gives_no_answer_that_its_document_has_not(running: Any, api: Any, tmp_path: Path) -> None:
+def test_it_gives_no_answer_that_its_document_has_not(unlocked: Any, api: Any, tmp_path: Path) -> None:
+    running = unlocked
     done = running.update()
     running.wait(done)
     running.client.post(f"/runs/{done}/cancel")

@@ -70,15 +70,13 @@ class TestKeys:
         with httpx.Client(base_url=running.url, cookies={COOKIE: key}) as browser:
             assert browser.get("/runs").status_code == 200
 
-    @pytest.mark.parametrize(
-        "wrong",
-        ["", "x", "hrk_first_", "hrk_first_" + "A" * 43, "hrk_nobody_" + "A" * 43, "hrk_first_" + "é" * 43, "*" * 5000],
-    )
-    def test_a_wrong_one_is_refused(self, closed, wrong: str) -> None:
+    def test_a_wrong_one_is_refused(self, closed) -> None:
         running, _ = closed
-        answer = running.client.get("/runs", headers={"X-API-Key": wrong.encode()})
-        assert wrong == "" or wrong not in answer.text
-        problem(answer, 401)
+        right = "hrk_first_"
+        for wrong in ("", "x", right, right + "A" * 43, "hrk_nobody_" + "A" * 43, right + "é" * 43, "*" * 5000):
+            answer = running.client.get("/runs", headers={"X-API-Key": wrong.encode()})
+            assert wrong == "" or wrong not in answer.text
+            problem(answer, 401)
 
     def test_scopes(self, closed) -> None:
         running, admin = closed
@@ -212,35 +210,26 @@ class TestOrganisations:
 
 
 class TestOtherSites:
-    @pytest.mark.parametrize(
-        "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost.evil", ""]
-    )
-    def test_a_name_that_is_not_ours_is_refused(self, running, host: str) -> None:
+    def test_a_name_that_is_not_ours_is_refused(self, running) -> None:
         """DNS rebinding: the browser takes this machine for evil.example."""
-        for path in ("/runs", "/healthz", "/nowhere"):
-            problem(running.client.get(path, headers={"Host": host}), 421)
-
-    @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:8000", "[::1]:8000"])
-    def test_our_own_names(self, running, host: str) -> None:
-        assert running.client.get("/runs", headers={"Host": host}).status_code == 200
+        for host in ("evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost.evil", ""):
+            for path in ("/runs", "/healthz", "/nowhere"):
+                problem(running.client.get(path, headers={"Host": host}), 421)
+        for host in ("localhost", "LOCALHOST:1", "127.0.0.1:8000", "[::1]:8000"):
+            assert running.client.get("/runs", headers={"Host": host}).status_code == 200
 
     def test_names_that_the_configuration_gives(self, config, serving) -> None:
         with serving(config.model_copy(update={"server_names": ["headrace.example"]})) as running:
             assert running.client.get("/runs", headers={"Host": "Headrace.example:443"}).status_code == 200
             problem(running.client.get("/runs"), 421)
 
-    @pytest.mark.parametrize(
-        "headers",
-        [
+    def test_forms_of_other_sites_are_refused_and_our_own_pass(self, running) -> None:
+        for headers in (
             {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"},
             {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://localhost:1", "Sec-Fetch-Site": "same-site"},
-        ],
-    )  # fmt: skip
-    def test_forms_of_other_sites_are_refused(self, running, headers: dict[str, str]) -> None:
-        problem(running.client.post("/pipeline/update", json={}, headers=headers), 403)
+        ):  # fmt: skip
+            problem(running.client.post("/pipeline/update", json={}, headers=headers), 403)
         assert running.client.get("/runs").json()["runs"] == []
-
-    def test_our_own_forms_and_programs_pass(self, running) -> None:
         for headers in ({"Sec-Fetch-Site": "same-origin", "Origin": running.url}, {"Origin": running.url}, {}):
             answer = running.client.post("/pipeline/update", json={"destination": "lite"}, headers=headers)
             assert answer.status_code in (202, 409)
@@ -307,9 +296,8 @@ class TestBodies:
         assert exchange(running, b"") == b""
         assert exchange(running, b"GET /runs HTTP/1.1\r\nHost: loc") == b""
         whole = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        first = exchange(running, whole + b"GET /healthz HTTP/1.1\r\nHo")
-        assert first.startswith(b"HTTP/1.1 200 ")
-        assert first.count(b"HTTP/1.1") == 1
+        further = exchange(running, whole, b"GET /healthz HTTP/1.1\r\nHo")
+        assert further.count(b"HTTP/1.1 200 ") == 1
 
     def test_a_slow_answer_is_not_given_up(self, running, monkeypatch: pytest.MonkeyPatch, api) -> None:
         monkeypatch.setattr(Connection, "header_seconds", 0.2)
@@ -323,8 +311,8 @@ class TestBodies:
         assert exchange(running, sent)[:13] in (b"HTTP/1.1 400 ", b"")
 
 
-def exchange(running: Any, sent: bytes) -> bytes:
-    """All that comes back until the server hangs up."""
+def exchange(running: Any, sent: bytes, then: bytes = b"") -> bytes:
+    """All that comes back until the server hangs up; ``then`` is sent after the first of it."""
     host, _, port = running.url.removeprefix("http://").partition(":")
     received = b""
     with socket.create_connection((host, int(port)), timeout=60) as connection:
@@ -332,6 +320,8 @@ def exchange(running: Any, sent: bytes) -> bytes:
             connection.sendall(sent)
             while piece := connection.recv(65536):
                 received += piece
+                connection.sendall(then)
+                then = b""
         except ConnectionError:
             pass
     return received
