@@ -120,7 +120,8 @@ def test_a_check_does_not_reach_inside(running, config, serving) -> None:
 
 
 MISFITS: list[dict[str, Any]] = [
-        {}, {"credential": ""}, {"credential": 7}, {"credential": "x1234567", "hosts": ["a/b"]},
+        {}, {"credential": ""}, {"credential": 7}, {"credential": "x1234567", "hosts": ["a/b"]}, {"credential": "x1234567", "hosts": ["a b"]},
+    {"credential": "x1234567", "check_url": "file:///etc/passwd"},
         {"credential": "x1234567", "check_url": "https://a.example", "check_auth": {"type": "nothing"}},
         {"credential": "x1234567", "unknown": 1}, {"credential": {"a": 1}},
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,6 +25,9 @@ router = APIRouter(prefix="/integrations", tags=["integrations"])
 _log = logging.getLogger("headrace.service")
 
 
+Host = Annotated[str, Field(max_length=300, pattern=r"^[\x21-\x7e]+$")]
+
+
 class Setup(BaseModel):
     """A credential to keep."""
 
@@ -32,9 +35,9 @@ class Setup(BaseModel):
 
     credential: str | dict[str, str] = Field(repr=False)
     """Its value, or the members of a JSON credential (client_id, client_secret, …). No answer shows it."""
-    hosts: list[str] = Field(default_factory=list, max_length=50, examples=[["api.hubapi.com"]])
+    hosts: list[Host] = Field(default_factory=list, max_length=50, examples=[["api.hubapi.com"]])
     """The hosts that it may be sent to; none: any."""
-    check_url: str = Field("", max_length=2_000)
+    check_url: str = Field("", max_length=2_000, pattern=r"^(https?://[\x21-\x7e]+)?$")
     """A URL that tells whether it is valid: 2xx if it is, 401 or 403 if not."""
     check_auth: dict[str, Any] | None = None
     """How that request is signed, as ``auth:`` of a step; by default as a bearer token."""

@@ -26,7 +26,7 @@ class NewKey(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    name: str = Field("", max_length=200, examples=["nightly job"])
+    name: str = Field("", max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["nightly job"])
     """What it is for."""
     scope: Scope = "read"
     """``read`` looks, ``run`` also starts and ends runs, ``admin`` also changes pipelines, credentials and keys."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from headrace.core.errors import InputError, PipelineFileError
@@ -81,8 +81,11 @@ async def list_pipelines(service: Here, caller: Reader) -> PipelineList:
     return PipelineList(pipelines=await asyncio.to_thread(_summaries, service.catalogue, caller.org))
 
 
+Version = Annotated[int | None, Query(ge=1, le=10**9, description="Of a sent pipeline; by default the latest.")]
+
+
 @router.get("/{pipeline_id}", responses=problems.declared(404, 422))
-async def one(service: Here, caller: Reader, pipeline_id: str, version: int | None = None) -> PipelineView:
+async def one(service: Here, caller: Reader, pipeline_id: str, version: Version = None) -> PipelineView:
     """A pipeline: its inputs, its steps and its text."""
     found = await asyncio.to_thread(_find, service.catalogue, caller.org, pipeline_id, version)
     return _view(pipeline_id, found)
