@@ -65,12 +65,13 @@ def test_a_crawl_that_is_killed_stages_the_same_files(folder: Destination, sandb
 
 @pytest.mark.crash
 @pytest.mark.parametrize("style", ["sequential", "windowed", "sliced"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_killed_at_random_operations(
     stage: Destination, sandbox: Sandbox, tmp_path: Path, style: str, seed: int
 ) -> None:
     chance = random.Random(seed)
     points = ["storage.operation", "storage.answered", "commit.sql", "commit.staged", "fetch.received"]
-    strikes: deque[Strike] = deque(At(chance.choice(points), chance.randint(1, 20)) for _ in range(12))
+    strikes: deque[Strike] = deque([At(points[0], chance.randint(1, 6))])
+    strikes += [At(chance.choice(points), chance.randint(1, 6)) for _ in range(9)]
     with warm():
         assert struck(style, stage, sandbox, tmp_path, strikes) > 0
