@@ -11,7 +11,7 @@ from typing import Any
 
 from headrace.core import events
 from headrace.core.events import Event
-from headrace.state.progress.contract import MAX_EVENTS, ProgressStore
+from headrace.state.progress.contract import MAX_EVENTS, ProgressStore, Request
 
 _QUIET = (events.RequestSent, events.PageFetched, events.BatchCommitted)
 """Too many to keep each one: their counts are in what each flush says."""
@@ -53,6 +53,12 @@ class _Step:
                 return min(0.99, done / whole)
         return None
 
+    def count_on(self, earlier: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`shown` said before the run was stopped."""
+        self.rows = Counter(earlier.get("rows", {}))
+        for name in ("pages", "records", "requests", "retries", "slices_ended", "seconds"):
+            setattr(self, name, earlier.get(name, getattr(self, name)))
+
     def shown(self) -> dict[str, Any]:
         running = self.seconds + (time.monotonic() - self.began if self.status == "running" else 0.0)
         return {
@@ -76,17 +82,28 @@ class Reporter:
         self._current: _Step | None = None
         self._waiting: list[dict[str, Any]] = []
         self._progress: float | None = None
+        self._told: tuple[str, int] | None = None
         self._changed = False
         self._rows = self._pages = self._requests = 0
 
-    def expect(self, steps: Sequence[tuple[str, str]], before: Mapping[str, Any] | None = None) -> None:
-        """The steps to come, as (name, title), and the ``detail`` of the last complete run of the same."""
+    def expect(
+        self,
+        steps: Sequence[tuple[str, str]],
+        before: Mapping[str, Any] | None = None,
+        request: Request | None = None,
+    ) -> None:
+        """The steps to come, as (name, title), and the ``detail`` of the last complete run of the same. What ``request``
+        counted until it was stopped stays counted."""
         known = {step["step"]: step for step in (before or {}).get("steps", ())}
+        counted = {step["step"]: step for step in (request.detail if request else {}).get("steps", ())}
         spent = {name: max(0.01, float(step.get("seconds") or 0.0)) for name, step in known.items()}
         with self._lock:
             for name, title in steps:
                 weight = spent.get(name, 1.0) if len(spent) >= len(steps) else 1.0
                 self._steps[name] = _Step(name, title, weight=weight, before=known.get(name, {}))
+                self._steps[name].count_on(counted.get(name, {}))
+            if request is not None:
+                self._rows, self._pages, self._requests = request.rows, request.pages, request.requests
             if steps:
                 self._current = self._steps[steps[0][0]]
             self._changed = True
@@ -117,7 +134,11 @@ class Reporter:
             stored = False
             try:
                 if stored := store.update(self.request_id, owner, **changes):
-                    batch.append({"type": "Progress", **{name: changes[name] for name in _SHOWN}})
+                    # Not each one: the store keeps so many events, and what people have to read is among them.
+                    stands = changes["step"], int(changes["progress"] or 0)
+                    if stands != self._told:
+                        batch.append({"type": "Progress", **{name: changes[name] for name in _SHOWN}})
+                        self._told = stands
                     store.append_events(self.request_id, batch)
             except BaseException:
                 stored = False

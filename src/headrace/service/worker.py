@@ -208,7 +208,7 @@ class Worker:
             again = self._store.document(AGAIN, request.request_id)
             prepared = self._prepare(request)
             steps = [(entry.step, entry.title or entry.step) for entry in prepared.job.steps]
-            run.reporter.expect(steps, self._last_detail(request))
+            run.reporter.expect(steps, self._last_detail(request), request)
             result = self._drive(run, prepared, dict(again.body) if again else request.options)
         except (RunIsHeld, DestinationBusy, StateError) as error:
             _log.info("run %s waits: %s", request.request_id, error.message)
