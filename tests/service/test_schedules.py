@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from headrace.core.errors import InputError, StateError
+from headrace.service.app import create_app
 from headrace.service.config import ServiceConfig
 from headrace.service.schedules import Schedule, Schedules, ScheduleSpec
 from headrace.state.progress.contract import ProgressStore, Request
@@ -332,3 +333,13 @@ def test_the_schedule_of_a_file(config: ServiceConfig, api: Any, pipeline_file: 
         "Europe/Berlin",
     )
     assert found["from_file"]
+
+
+def test_a_file_whose_schedule_cannot_run_is_an_error_at_the_start(
+    config: ServiceConfig, api: Any, pipeline_file: Any
+) -> None:
+    assert config.pipelines is not None
+    needs = {"country": {"type": "string", "required": True}}
+    pipeline_file(config.pipelines, api.url, name="hourly", schedule={"cron": "0 * * * *"}, inputs=needs)
+    with pytest.raises(InputError, match="country"):
+        create_app(config.model_copy(update={"file_schedules": True}))

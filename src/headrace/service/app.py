@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from headrace._version import __version__
+from headrace.core.errors import HeadraceError
 from headrace.service import problems, reference
 from headrace.service.asking import prepare_request
 from headrace.service.catalogue import Catalogue
@@ -56,7 +57,12 @@ def create_app(config: ServiceConfig, *, store: ProgressStore | None = None) -> 
     service = Service(config, progress, catalogue, worker, hub)
     kept = schedules.schedules_of(service)
     if config.file_schedules:
-        kept.take_files(schedules.file_schedules(service))
+        try:
+            kept.take_files(schedules.file_schedules(service))
+        except HeadraceError:
+            if store is None:
+                progress.close()
+            raise
     scheduler = Scheduler(kept)
 
     @asynccontextmanager

@@ -86,7 +86,7 @@ class RedisProgress:
             score, last, some = self._run(
                 "find", index, score, last, pipeline or "", limit - len(found), _LOOKS, *status
             )
-            found += [_request(each) for each in some]
+            found += [_request(each) for each in json.loads(some)]  # an empty list of Lua's is {}
             if not score:
                 break
         return found
