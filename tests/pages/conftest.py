@@ -269,14 +269,15 @@ def furnish(store: ProgressStore) -> None:
     store.create(Request(request_id="state-queued", pipeline="shows", destination="archive", scope="q", created_at=now))
     assert store.claim("elsewhere", lease_seconds=86_400)
     store.give_back("state-queued", "elsewhere")
-    store.append_events("state-running", [
+    said: list[dict[str, Any]] = [
         {"type": "RunStarted", "resumed": False}, {"type": "StepStarted", "step": "shows", "title": "Fetching all shows"},
         {"type": "RequestRetried", "attempt": 1, "reason": "503 Service Unavailable", "wait": 1.5},
         {"type": "StepFinished", "step": "shows", "status": "done", "rows": {"All_Shows": 68_412}},
         {"type": "StepStarted", "step": "cast", "title": "Fetching cast", "slices": 110},
         {"type": "RecordsRejected", "table": "Top_Shows_Cast", "count": 3, "reason": "person.id is null"},
         {"type": "SliceFailed", "slice": "431", "error": HOSTILE, "attempt": 1},
-    ])  # fmt: skip
+    ]  # fmt: skip
+    store.append_events("state-running", [{"at": now - (240 - 20 * n) * 1_000_000, **e} for n, e in enumerate(said)])
     store.append_events("state-suspect", [
         {"type": "Suspicion", "step": "shows", "seen": "the API declared 100,000 records and 69,726 came",
          "remedy": "accept the run"},

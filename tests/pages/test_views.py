@@ -154,14 +154,20 @@ def test_a_screen_reader_is_not_told_of_every_page() -> None:
 
 
 def test_events_are_sentences_and_counts_are_none() -> None:
-    said = event_views([
-        (1, {"type": "RunStarted", "resumed": True}), (2, {"type": "Progress", "rows": 3}),
-        (3, {"type": "RecordsRejected", "table": "t", "count": 1, "reason": "no id"}),
-        (4, {"type": "Unheard"}), (5, {"type": "RunFinished", "status": "failed"}),
-    ])  # fmt: skip
-    assert [(event.number, event.text, event.level) for event in said] == [
-        (5, "Ended: failed", "bad"), (3, "1 record kept in t_rejected: no id", "warn"), (1, "Resumed", "info"),
-    ]  # fmt: skip
+    said = event_views(
+        [
+            (1, {"type": "RunStarted", "resumed": True, "at": 7}),
+            (2, {"type": "Progress", "rows": 3}),
+            (3, {"type": "RecordsRejected", "table": "t", "count": 1, "reason": "no id"}),
+            (4, {"type": "Unheard"}),
+            (5, {"type": "RunFinished", "status": "failed"}),
+        ]
+    )
+    assert [(event.at, event.text, event.level) for event in said] == [
+        (0, "Ended: failed", "bad"),
+        (0, "1 record kept in t_rejected: no id", "warn"),
+        (7, "Resumed", "info"),
+    ]
 
 
 def test_of_a_check_the_latest_result_counts() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from headrace.core import events
+from headrace.core.clock import SystemClock
 from headrace.core.events import Event
 from headrace.state.progress.contract import MAX_EVENTS, ProgressStore, Request
 
@@ -113,7 +114,7 @@ class Reporter:
             self._count(event)
             self._changed = True
             if not isinstance(event, _QUIET):
-                self._waiting.append(plain(event))
+                self._waiting.append({"at": SystemClock().now(), **plain(event)})
                 if len(self._waiting) > 2 * MAX_EVENTS:
                     del self._waiting[:-MAX_EVENTS]
 

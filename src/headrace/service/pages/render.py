@@ -57,7 +57,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     filters: Mapping[str, Callable[..., str]] = {
-        "number": words.number, "counted": words.counted, "span": words.span, "ago": words.ago, "moment": words.moment, "iso": words.iso,
+        "number": words.number, "counted": words.counted, "span": words.span, "ago": words.ago, "moment": words.moment, "clock": words.clock, "iso": words.iso,
         "size": words.size, "percent": words.percent, "short": words.short,
     }  # fmt: skip
     made.filters.update(filters)

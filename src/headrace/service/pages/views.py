@@ -91,9 +91,10 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """One line of a run's log; ``level`` is ``info``, ``warn`` or ``bad``."""
+    """One line of a run's log; ``level`` is ``info``, ``warn`` or ``bad``. ``at`` is in microseconds since 1970 UTC, 0
+    where it is not known."""
 
-    number: int
+    at: int
     text: str
     level: str = "info"
 
@@ -190,7 +191,7 @@ def _share(step: Mapping[str, Any], status: str, ended: int, slices: int) -> flo
 
 def event_views(events: Sequence[tuple[int, Mapping[str, Any]]]) -> list[EventView]:
     """The events that say something to a person, newest first."""
-    found = [EventView(number, *said) for number, event in events if (said := _sentence(event)) is not None]
+    found = [EventView(_at(event), *said) for _, event in events if (said := _sentence(event)) is not None]
     return found[::-1]
 
 
@@ -267,6 +268,11 @@ def _sentence(event: Mapping[str, Any]) -> tuple[str, str] | None:
             return str(get("message")), "warn"
         case _:
             return None
+
+
+def _at(event: Mapping[str, Any]) -> int:
+    at = event.get("at")
+    return at if isinstance(at, int) else 0
 
 
 def _seconds(value: Any) -> float:
