@@ -134,6 +134,9 @@ def _find(what: str, pipeline: Pipeline | None, session: Session, url: str) -> F
         return Found(mapping, [by_id[what]], None)
     name = pipeline.pipeline_id if pipeline is not None else what
     mine = [run for run in runs if run.pipeline == name]
+    if not mine and name != what and (stored := [run for run in runs if run.pipeline == what]):
+        # A built-in pipeline has the same name, but this one has been run here.
+        return Found(from_resolved(stored[-1].resolved), stored, None)
     if mine:
         return Found(pipeline or from_resolved(mine[-1].resolved), mine, None)
     tables: dict[str, RunRecord] = {}
