@@ -63,7 +63,7 @@ def _three(api: str, pages: int, *, load: bool) -> dict[str, Any]:
         posts: list[float] = []
         if load:
             asking = start(
-                [sys.executable, str(HERE / "service_load.py"), url, str(pages * LATENCY / 1000 * 0.9), *ids]
+                [sys.executable, str(HERE / "service_load.py"), url, str(pages * LATENCY / 1000 * 0.8), *ids]
             )
             waiting = [_update(url, RUNS[0], f"more{number}") for number in range(POSTS)]
             posts = [seconds for _, seconds in waiting]

@@ -33,6 +33,7 @@ async def main(url: str, seconds: float, ids: list[str]) -> None:
             nonlocal whole, events
             last, seen, kind = 0, True, ""
             async with session.get(f"/runs/{ids[number % len(ids)]}/events") as answer:
+                opened.release()
                 async for line in answer.content:
                     if line.startswith(b"id: "):
                         this = int(line[4:])
@@ -47,7 +48,10 @@ async def main(url: str, seconds: float, ids: list[str]) -> None:
                             lags.append(time.time() - _seconds(shown["updated_at"]))
             whole += seen and kind == "end"
 
+        opened = asyncio.Semaphore(0)
         streams = [asyncio.create_task(listen(number)) for number in range(STREAMS)]
+        for _ in streams:
+            await opened.acquire()
         polls: list[asyncio.Task[None]] = []
         began = time.perf_counter()
         for number in range(int(seconds * POLLS)):
