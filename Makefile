@@ -41,8 +41,8 @@ crash: .venv/.dev  ## every fault in every paging style; then real kills over ev
 service: .venv/.dev  ## services that are killed, flooded and lose their store, one instance and two
 	$(BIN)/python -m pytest -q -m service tests
 
-cloud: .venv/.dev  ## key services and secret managers of the clouds: the real clients, against stand-ins on loopback
-	$(BIN)/python -m pytest -q -m cloud tests
+cloud: .venv/.dev  ## key services, secret managers and object stores of the clouds: the real clients, against stand-ins on loopback
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m cloud tests
 
 browser: .venv/.dev  ## the dashboard in Chromium ($CHROMIUM, or the one on PATH); pictures go to build/pictures
 	$(BIN)/python -m pytest -q -m browser tests/pages

@@ -67,6 +67,7 @@ class TestFile(DestinationSuite):
         return Target(from_url(f"file:///{folder}/stage"), no_sql)
 
 
+@pytest.mark.cloud
 class TestS3(DestinationSuite):
     @pytest.fixture
     def target(self, s3_bucket: tuple[str, str]) -> Target:
