@@ -111,29 +111,47 @@ def test_a_country_lands_whole(anywhere: Any, sandbox: Any) -> None:
         assert anywhere.one(f"SELECT count(*) FROM {table}_rejected") == 0
 
 
+def best_offers(show: Any) -> dict[tuple[str, str, str], Any]:
+    """By country, service and type: the best quality first, then one with a link to watch, then the newest."""
+    ranks = ["uhd", "qhd", "hd", "sd"]
+    best: dict[tuple[str, str, str], Any] = {}
+    for country, offer in offers_of(show):
+        at = (country, offer["service"]["id"], offer["type"])
+        quality = ranks.index(offer["quality"]) if offer.get("quality") else 9
+        order = (quality, not offer.get("videoLink"), -offer["availableSince"])
+        if at not in best or order < best[at][0]:
+            best[at] = (order, offer)
+    return {at: offer for at, (_, offer) in best.items()}
+
+
 def test_the_queries_of_the_seed_run_as_they_stand(anywhere: Any, sandbox: Any) -> None:
     anywhere.sapi(sandbox, run_id="run-abc-123")
     shows = shows_of(anywhere.raw("sapi_raw_pages", "run-abc-123"))
-    ranks = ["uhd", "qhd", "hd", "sd"]
     ident, show = next((i, s) for i, s in shows.items() if len(offers_of(s)) > 2 and "'" not in s["title"])
-    best: dict[tuple[str, str], Any] = {}
-    for _, offer in offers_of(show):
-        at = (offer["service"]["id"], offer["type"])
-        order = (
-            ranks.index(offer["quality"]) if offer.get("quality") else 9,
-            not offer.get("videoLink"),
-            -offer["availableSince"],
-        )
-        if at not in best or order < best[at][0]:
-            best[at] = (order, offer)
     expected = Counter(
         (show["title"], service, kind, o.get("videoLink"), o.get("quality"), o.get("expiresOn"))
-        for (service, kind), (_, o) in best.items()
+        for (_, service, kind), o in best_offers(show).items()
     )
     sql = OFFERS_OF_A_TITLE.format(title=show["title"], run="run-abc-123")
     assert Counter(anywhere.rows(sql)) == expected
     assets = anywhere.rows(ASSETS_OF_A_TITLE.format(id=ident, run="run-abc-123"))
     assert {kind: json.loads(urls) if isinstance(urls, str) else urls for kind, urls in assets} == show["imageSet"]
+
+
+def test_of_several_offers_of_one_key_the_best_is_kept(anywhere: Any, sandbox: Any) -> None:
+    anywhere.sapi(sandbox, run_id="r")
+    shows = shows_of(anywhere.raw("sapi_raw_pages", "r"))
+    offered = {
+        (i, c, o["service"]["id"], o["type"], o.get("quality")) for i, s in shows.items() for c, o in offers_of(s)
+    }
+    assert len(offered) > len({row[:4] for row in offered}), "some keys come in several qualities"
+    expected = {(i, *at): o for i, show in shows.items() for at, o in best_offers(show).items()}
+    columns = "sapi_id, country, service_id, offer_type, quality, watch_link, available_since"
+    for table in ("sapi_offers", "sapi_offers_history"):
+        found = anywhere.rows(f"SELECT {columns} FROM {table}")
+        assert Counter(found) == Counter(
+            (*at, o.get("quality"), o.get("videoLink"), o["availableSince"]) for at, o in expected.items()
+        )
 
 
 def test_the_scope_has_a_fingerprint_whatever_the_order_of_the_bundle(place: Any, sandbox: Any) -> None:

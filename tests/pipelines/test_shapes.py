@@ -154,6 +154,31 @@ def test_the_raw_form_keeps_the_record_s_own_text(place: Any, serve: Any) -> Non
     assert found == [(text, "acme", "acme") for text in texts]
 
 
+@pytest.mark.parametrize("flatten", [False, True])
+@pytest.mark.parametrize("batch_size", [1, 7, 1000])
+def test_key_fields_add_each_record_once(anywhere: Any, serve: Any, batch_size: int, flatten: bool) -> None:
+    """In one crawl and in the next: a change is another record, as soon as its time is in the key."""
+    records = [{"id": n, "updated_at": "mon", "more": {"n": n}} for n in (*range(20), 3, 4)]
+    changed = {"id": 3, "updated_at": "tue", "more": {"n": 0}}
+
+    def answer(path: str, params: dict[str, str]) -> Any:
+        first = 5 * (int(params.get("page", "1")) - 1)
+        return json.dumps({"data": records[first : first + 5]}).encode(), 200, {}
+
+    file = anywhere.file({
+        "url": f"{serve(answer).url}/x", "pagination": {"type": "page"}, "rate_limit": FAST, "commit_every": 0.01,
+        "destination": {"table": "landed", "batch_size": batch_size, "key_fields": ["id", "updated_at"]},
+        "transform": {"flatten": flatten},
+    })  # fmt: skip
+    for new in ([], [], [changed]):
+        records += new
+        assert anywhere.run(file).status == "done"
+        assert anywhere.one("SELECT count(*) FROM landed") == 20 + len(new)
+    if flatten:
+        found = anywhere.rows("SELECT id, updated_at FROM landed WHERE id = 3 ORDER BY updated_at")
+        assert found == [(3, "mon"), (3, "tue")]
+
+
 # What an API may answer
 
 

@@ -116,6 +116,23 @@ def test_a_page_of_gaps_is_not_the_end(place: Any, tvmaze: Path, serve: Serve) -
     assert (result.status, place.rows("SELECT id FROM All_Shows ORDER BY id")) == ("done", [(1,), (751,)])
 
 
+def test_one_person_may_play_two_characters(anywhere: Any, tvmaze: Path, serve: Serve) -> None:
+    top = show(1, 1) | {"language": "English", "genres": ["Action"]}
+    ann, bob = ({"id": 7, "name": "Ann"}, {"id": 8, "name": "Bob"})
+    cast = [(ann, {"id": 1, "name": "Good"}), (ann, {"id": 2, "name": "Evil"}), (bob, {"id": 2, "name": "Evil"})]
+    played = [{"person": person, "character": character} for person, character in cast]
+
+    def answer(path: str, params: dict[str, str]) -> Any:
+        found = [top] if params.get("page") == "0" else played if path == "/shows/1/cast" else None
+        return None if found is None else (json.dumps(found).encode(), 200, {})
+
+    url = serve(answer).url
+    for _ in range(2):
+        assert run(anywhere, url, tvmaze).status == "done"
+        names = anywhere.rows("SELECT person_name, character_name FROM Top_Shows_Cast ORDER BY 1, 2")
+        assert names == [("Ann", "Evil"), ("Ann", "Good"), ("Bob", "Evil")]
+
+
 def test_a_failed_cast_is_the_only_one_asked_again(place: Any, sandbox: Any, tvmaze: Path) -> None:
     missing = best(120)[1]
     sandbox.fault("status_500_forever", path=f"/shows/{missing}/cast", after=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import httpx
@@ -55,7 +56,9 @@ def test_percent_never_falls_and_is_null_while_nobody_knows_how_much_there_is(ru
 def test_the_same_key_gives_the_same_run(running: Any, api: Any) -> None:
     api.allow(0)
     key = {"Idempotency-Key": "monday"}
-    ids = {running.client.post("/pipeline/update", headers=key).json()["request_id"] for _ in range(3)}
+    answers = [running.client.post("/pipeline/update", headers=key) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [202, 202, 202]  # a 409 names the run as well
+    ids = {answer.json()["request_id"] for answer in answers}
     assert len(ids) == 1
     api.allow(None)
     running.wait(ids.pop())
@@ -155,13 +158,23 @@ def test_a_stream_has_each_event_once_and_ends_with_the_run(running: Any, api: A
 
 
 def test_a_status_can_be_waited_for(running: Any, api: Any) -> None:
+    """An answer either has news, or the time was up."""
     api.allow(0)
     request_id = running.update()
-    running.wait(request_id, lambda found: found["status"] == "running")
+    found = running.wait(request_id, lambda found: found["status"] == "running")
     with httpx.Client(base_url=running.url, timeout=60) as other:
+
+        def waited(seconds: float) -> dict[str, Any]:
+            begun = time.monotonic()
+            answer: dict[str, Any] = other.get(f"/pipeline/status/{request_id}", params={"wait": seconds}).json()
+            news = any(answer[name] != found[name] for name in ("status", "step", "progress"))
+            assert news or time.monotonic() - begun >= seconds
+            return answer
+
+        found = waited(1.5)
         api.allow(None)
-        while (found := other.get(f"/pipeline/status/{request_id}", params={"wait": 30}).json())["running"]:
-            pass
+        while found["running"]:
+            found = waited(30)
     assert found["status"] == "done"
 
 
