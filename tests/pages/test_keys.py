@@ -149,6 +149,20 @@ def test_rows_of_others_are_unknown(visitor: httpx.Client, locked: Any) -> None:
         assert "there is no row" in page
 
 
+def test_the_answer_behind_a_sensitive_column_is_withheld(opened: Any) -> None:
+    stage = opened()
+    file = stage.folder / "pipelines/one.yml"
+    column = "name: {path: name, sensitive: true}"
+    file.write_text(SHARED.format(name="one", url=stage.api.url, table="secret_shows", key="", column=column))
+    headrace.run(file, destination=f"sqlite:///{stage.folder}/made.db", state=stage.folder / "state")
+    with httpx.Client(base_url=stage.url, timeout=60) as visitor:
+        listed = visitor.get("/ui/tables/warehouse/secret_shows").text
+        origin = visitor.get("/ui/tables/warehouse/secret_shows/why?key=id%3D1").text
+    assert "id=1" in listed
+    assert "this table has sensitive columns" in origin
+    assert "Person of Interest" not in listed + origin
+
+
 def test_in_a_database_of_its_own_an_organisation_sees_all(locked: Any) -> None:
     target = from_url(f"sqlite:///{locked.folder}/made.db")
     with target.open(read_only=True) as session:
