@@ -16,6 +16,7 @@ from headrace import credentials
 from headrace.cli._failure import guarded
 from headrace.cli.main import cli
 from headrace.core.errors import InputError, RunRefused
+from headrace.runner.secrets import OrgTokens
 from headrace.state.store import StateStore
 
 PLAIN = [{"table": "items", "key": ["id"], "columns": {"id": "id", "echo": "echo"}}]
@@ -188,8 +189,14 @@ def test_a_scope_and_a_mark_of_one_are_not_the_others(pipeline: Any, api: Any, h
 
 
 def test_tokens_are_kept_apart(home: Path) -> None:
+    name = "oauth2/VENDOR/x"
     with StateStore.open() as store:
-        store.put_token("acme/oauth2/VENDOR/x", {"access_token": "of-acme"})
-        assert store.get_token("globex/oauth2/VENDOR/x") is None
+        acme, globex = (OrgTokens(store, org, None) for org in ("acme", "globex"))
+        acme.put_token(name, {"access_token": "of-acme"})
+        assert globex.get_token(name) is None
+        assert acme.take_turn(name, "one")
+        assert globex.take_turn(name, "another"), "one organisation's renewal holds up no other"
+        assert not acme.take_turn(name, "a third")
+        globex.put_token(name, {"access_token": "of-globex"})
         credentials.remove("globex", "VENDOR")
-        assert store.get_token("acme/oauth2/VENDOR/x") == {"access_token": "of-acme"}
+        assert acme.get_token(name) == {"access_token": "of-acme"}

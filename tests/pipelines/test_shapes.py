@@ -7,6 +7,7 @@ import sqlite3
 from typing import Any
 
 import pytest
+from tests.pipelines.conftest import Noon
 
 from headrace.core.errors import AnswerError, CannotOpen, DecodeError, PathNotFound, RequestFailed
 from headrace.core.events import BatchCommitted
@@ -152,6 +153,18 @@ def test_the_raw_form_keeps_the_record_s_own_text(place: Any, serve: Any) -> Non
     assert list(place.columns("landed"))[:3] == ["org_slug", "raw_data", "extracted_at"]
     found = place.rows("SELECT raw_data, org_slug, org FROM landed ORDER BY _record")
     assert found == [(text, "acme", "acme") for text in texts]
+
+
+def test_the_flattened_form_has_the_fields_beside_what_the_file_adds(anywhere: Any, serve: Any) -> None:
+    api = serve(body({"data": [{"id": 123, "name": "John", "more": {"n": 1.10}}]}))
+    add = {"source": "vendor_api", "batch": "{date}-{kind}", "of": "{org_slug}", "run": "{run_id}"}
+    file = anywhere.file(step(api, transform={"flatten": True, "add_fields": add}))
+    assert anywhere.run(file, org="acme", run_id="r1", params={"kind": "x"}, clock=Noon()).status == "done"
+    assert {"org_slug", "extracted_at", "id", "name", "more", *add} <= set(anywhere.columns("landed"))
+    columns = "org_slug, id, name, source, batch, run"
+    row = ("acme", 123, "John", "vendor_api", "2025-12-01-x", "r1")
+    assert anywhere.rows(f"SELECT {columns} FROM landed WHERE extracted_at IS NOT NULL") == [row]
+    assert anywhere.one('SELECT "of" FROM landed') == "acme"
 
 
 @pytest.mark.parametrize("flatten", [False, True])

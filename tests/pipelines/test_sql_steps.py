@@ -132,6 +132,13 @@ def test_a_step_reads_what_a_step_made(anywhere: Any, api: Api) -> None:
     assert anywhere.rows("SELECT id FROM top") == [(1,)]
 
 
+def test_a_step_knows_what_an_extraction_brought(anywhere: Any, api: Api) -> None:
+    sql = "SELECT '{steps.crawl.status}' AS status, '{steps.crawl.rows_extracted}' AS n"
+    file = pipeline(anywhere, api, {"step": "told", "sql_template": sql})
+    assert anywhere.run(file, run_id="r").status == "done"
+    assert anywhere.rows("SELECT status, n FROM told") == [("SUCCESS", len(ORDERS))]
+
+
 HOSTILE = ["it's", 'a "b"', "back\\slash", "{brace}", "two\nlines", "'); DROP TABLE orders; --", "é😀", "%s ? $1 :x"]
 
 

@@ -24,6 +24,7 @@ from headrace.core import events, faults
 from headrace.core.errors import InputError, RequestFailed, UsageError
 from headrace.runner.telemetry import LogSink, Metrics, OpenLineage, OpenTelemetry, Prometheus, from_environment
 from headrace.sandbox import Options, Sandbox, run_in_thread
+from headrace.testing.api import serving
 
 HOST = "streaming-availability.p.rapidapi.com"
 
@@ -261,6 +262,35 @@ def test_one_line_for_each_change_of_state_and_each_commit(sapi: Any) -> None:
     assert len(of["step_started"]) == 2
     the_end_of_the_step = 1
     assert len(of["batch_committed"]) + the_end_of_the_step == commits
+
+
+def test_each_request_has_its_line_where_details_are_asked_for_and_none_shows_the_key(tmp_path: Path) -> None:
+    """Whether the key is in a header or in the URL, and though the API repeats it."""
+    stream = io.StringIO()
+    body = json.dumps({"data": [{"id": 1, "key": "s3cret/key"}], "next": "/x?api_key=s3cret%2Fkey&page=2"}).encode()
+
+    def answer(path: str, query: dict[str, str]) -> Any:
+        return (body if "page" not in query else b'{"data": [], "next": null}'), 200, {}
+
+    for kind in ("query", "header"):
+        with serving(answer) as api:
+            (file := tmp_path / f"{kind}.yml").write_text(
+                json.dumps({
+                    "pipeline_id": kind,
+                    "steps": [{"step": "items", "processor": "generic.api_extractor", "config": {
+                        "url": f"{api.url}/x", "auth": {"type": kind, "provider": "ACME"},
+                        "pagination": {"type": "link", "response_path": "next"}, "destination": {"table": kind},
+                    }}],
+                })
+            )  # fmt: skip
+            place = {"destination": f"sqlite:///{tmp_path}/made.sqlite", "state": tmp_path / "state"}
+            headrace.run(file, secrets={"ACME": "s3cret/key"}, sinks=[LogSink(stream=stream, verbose=2)], **place)
+            assert any("s3cret%2Fkey" in target for target in api.asked) == (kind == "query")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    requests = [line for line in lines if line["event"] == "request_sent"]
+    assert [(line["status"], "/x" in line["url"]) for line in requests] == [(200, True)] * 4
+    assert len([line for line in lines if line["event"] == "page_fetched"]) == 4
+    assert "s3cret" not in stream.getvalue()
 
 
 def test_the_environment_switches_sinks_on(tmp_path: Path) -> None:
