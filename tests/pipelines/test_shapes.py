@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from tests.pipelines.conftest import Noon
 
-from headrace.core.errors import AnswerError, CannotOpen, DecodeError, PathNotFound, RequestFailed
+from headrace.core import faults
+from headrace.core.errors import AnswerError, CannotOpen, CommitFailed, DecodeError, PathNotFound, RequestFailed
 from headrace.core.events import BatchCommitted
 
 FAST = {"requests_per_second": 1000}
@@ -190,6 +191,29 @@ def test_key_fields_add_each_record_once(anywhere: Any, serve: Any, batch_size: 
     if flatten:
         found = anywhere.rows("SELECT id, updated_at FROM landed WHERE id = 3 ORDER BY updated_at")
         assert found == [(3, "mon"), (3, "tue")]
+
+
+def test_a_batch_that_cannot_be_written_fails_the_run_and_comes_later(anywhere: Any, serve: Any) -> None:
+    def answer(path: str, params: dict[str, str]) -> Any:
+        page = int(params.get("page", "1"))
+        return json.dumps({"data": [{"id": page}] if page < 4 else []}).encode(), 200, {}
+
+    file = anywhere.file(step(serve(answer), pagination={"type": "page"}, rate_limit=FAST))
+
+    def fail(point: str) -> None:
+        if point == "commit.before_commit":
+            raise OSError("no space left on device")
+
+    faults.install(fail)
+    try:
+        with pytest.raises(CommitFailed, match="no space left on device"):
+            anywhere.run(file, run_id="r")
+    finally:
+        faults.install(None)
+    assert anywhere.one("SELECT status FROM headrace_runs") == "failed"
+    assert anywhere.one("SELECT count(*) FROM headrace_checkpoints") == 0
+    assert anywhere.run(file, run_id="r").status == "done"
+    assert anywhere.rows("SELECT id FROM landed ORDER BY id") == [(1,), (2,), (3,)]
 
 
 # What an API may answer

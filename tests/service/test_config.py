@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import redis
 
@@ -75,3 +79,35 @@ def test_the_nearer_place_wins(tmp_path: Path) -> None:
     file.write_text("progress: redis://c/0\n")
     assert read_config(file, environ=environ).progress == "redis://c/0"
     assert read_config(file, environ=environ, progress="redis://d/0").progress == "redis://d/0"
+
+
+def test_a_service_that_others_may_reach_shows_its_first_key_once(tmp_path: Path) -> None:
+    """And is closed without it, but for the description of its API and the word that it lives."""
+    (file := tmp_path / "service.yml").write_text(f"require_keys: true\nport: 0\nstate: {tmp_path / 'state'}\n")
+    environ = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "HEADRACE_PROGRESS")}
+    said = []
+    for _ in range(2):
+        started = subprocess.Popen(
+            [sys.executable, "-m", "headrace", "serve", "--config", str(file)],
+            stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environ,
+        )  # fmt: skip
+        assert started.stdout is not None
+        try:
+            lines = [started.stdout.readline()]
+            while lines[-1] and not lines[-1].startswith("http://"):
+                lines.append(started.stdout.readline())
+            with httpx.Client(base_url=lines[-1].split()[0], timeout=60) as client:
+                assert [client.get(path).status_code for path in ("/docs", "/healthz")] == [200, 200]
+                assert client.get("/runs").status_code == 401
+                said.append("".join(lines[:-1]))
+                key = said[0].split()[-1]
+                assert client.get("/runs", headers={"X-API-Key": key}).status_code == 200
+            started.terminate()
+            said[-1] += started.stdout.read()
+            assert started.wait(60) == 0
+        finally:
+            started.kill()
+            started.wait(60)
+            started.stdout.close()
+    assert said[0].count("administrator's API key") == 1
+    assert said[1] == ""
