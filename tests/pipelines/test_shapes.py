@@ -200,9 +200,11 @@ def test_a_batch_that_cannot_be_written_fails_the_run_and_comes_later(anywhere: 
 
     file = anywhere.file(step(serve(answer), pagination={"type": "page"}, rate_limit=FAST))
 
+    failing = ["the first one"]
+
     def fail(point: str) -> None:
-        if point == "commit.before_commit":
-            raise OSError("no space left on device")
+        if point == "commit.before_commit" and failing:
+            raise OSError(f"no space left on device for {failing.pop()}")
 
     faults.install(fail)
     try:
