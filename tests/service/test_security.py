@@ -70,6 +70,13 @@ class TestKeys:
         with httpx.Client(base_url=running.url, cookies={COOKIE: key}) as browser:
             assert browser.get("/runs").status_code == 200
 
+    def test_the_counts_of_everybody_are_the_operator_s(self, closed) -> None:
+        running, admin = closed
+        for org, status in (("default", 200), ("acme", 403)):
+            key = made(admin, scope="read", org=org)
+            assert running.client.get("/metrics", headers={"X-API-Key": key}).status_code == status
+        assert running.client.get("/metrics").status_code == 401
+
     def test_a_wrong_one_is_refused(self, closed) -> None:
         running, _ = closed
         right = "hrk_first_"

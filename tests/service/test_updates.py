@@ -186,6 +186,19 @@ def test_it_lives_and_is_ready_and_describes_itself(running: Any) -> None:
     assert running.client.get("/docs").status_code == 200
 
 
+def test_what_the_runs_add_up_to_is_there_for_prometheus(running: Any, api: Any) -> None:
+    api.allow(None)
+    found = running.wait(running.update(), lambda found: not found["running"])
+    answer = running.client.get("/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert f'headrace_runs_total{{pipeline="{found["pipeline"]}",status="done"}} 1\n' in answer.text
+    assert f'headrace_run_active{{pipeline="{found["pipeline"]}"}} 0\n' in answer.text
+    assert (
+        sum(int(line.split()[-1]) for line in answer.text.splitlines() if line.startswith("headrace_rows_total"))
+        == (found["rows"])
+    )
+
+
 def test_no_database_is_opened_before_the_answer(config: ServiceConfig, serving: Any) -> None:
     destinations = {"gone": "postgresql://me@127.0.0.1:1/none"}
     with serving(config.model_copy(update={"destinations": destinations})) as running:

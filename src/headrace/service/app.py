@@ -22,7 +22,18 @@ from headrace.service.front import Front
 from headrace.service.hub import Hub
 from headrace.service.keys import Keys
 from headrace.service.pages import app as pages
-from headrace.service.routes import health, integrations, keys, pipeline, pipelines, runs, schedules, tables, titles
+from headrace.service.routes import (
+    health,
+    integrations,
+    keys,
+    metrics,
+    pipeline,
+    pipelines,
+    runs,
+    schedules,
+    tables,
+    titles,
+)
 from headrace.service.schedules import Scheduler
 from headrace.service.security import Gate
 from headrace.service.worker import Worker
@@ -92,7 +103,7 @@ def create_app(config: ServiceConfig, *, store: ProgressStore | None = None) -> 
     app.state.service = service
     app.state.gate = Gate(config, Keys(progress))
     problems.install(app)
-    for routes in (pipeline, runs, schedules, pipelines, tables, titles, integrations, keys, health):
+    for routes in (pipeline, runs, schedules, pipelines, tables, titles, integrations, keys, health, metrics):
         app.include_router(routes.router)
     reference.install(app)
     pages.install(app)

@@ -15,9 +15,11 @@ from uuid import uuid4
 
 from headrace.core.clock import SystemClock
 from headrace.core.errors import DestinationBusy, HeadraceError, Interrupted, RunIsHeld, RunRefused, StateError
+from headrace.core.events import Event
 from headrace.runner.api import Prepared, Settings, drive, stored_job, stored_run
 from headrace.runner.result import RunResult
 from headrace.runner.stopping import Stop
+from headrace.runner.telemetry.metrics import Metrics
 from headrace.secrets.files import read_secrets
 from headrace.service.config import ServiceConfig
 from headrace.service.keys import OPERATOR
@@ -53,6 +55,16 @@ class _Running:
     ended: bool = False
 
 
+class _Counter:
+    """An event sink that adds up what all runs do."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def emit(self, event: Event) -> None:
+        self._metrics.count(event, time.time())
+
+
 class Worker:
     """Threads that outlive no :meth:`drain`. ``prepare`` makes a job of a request; ``changed`` is told the id of each
     request of which something new is in the store."""
@@ -66,6 +78,8 @@ class Worker:
     ) -> None:
         self._config, self._store, self._prepare, self._changed = config, store, prepare, changed
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self.metrics = Metrics()
+        self._counter = _Counter(self.metrics)
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
         self._wake = threading.Event()
@@ -233,7 +247,7 @@ class Worker:
         settings = Settings(
             state=config.state,
             secrets=self._secrets(prepared.job.org),
-            sinks=(run.reporter,),
+            sinks=(run.reporter, self._counter),
             rewrite=config.rewrite,
             max_pages=options.get("max_pages"),
             accept=accept,
