@@ -76,7 +76,11 @@ class Commits(Runs, Streams):
                 if not (writing and self.db.is_data_error(error) and self._set_aside(writing[-1], gathered, refused)):
                     place = f"table {writing[-1]}" if writing else self.place
                     raise CommitFailed(
-                        f"the commit was rolled back: {str(error).strip() or type(error).__name__}", place=place
+                        f"the commit was rolled back: {str(error).strip() or type(error).__name__}",
+                        place=place,
+                        hint=f"compare the table with what the file makes of a record: headrace schema history {writing[-1]}"
+                        if writing and self.db.is_data_error(error)
+                        else "",
                     ) from error
         self._remember(group, attempts)
         faults.point("commit.after_commit")

@@ -176,6 +176,7 @@ class TableTarget(Model):
 
     table: str
     batch_size: int = Field(1000, ge=1)
-    """Rows of one statement or load file; a commit is whole pages."""
+    """Read for files that have it. A commit is whole pages, and how many rows one statement takes is the destination's
+    affair: the tables are the same whatever stands here."""
     key_fields: list[str] = Field(default_factory=list)
     """Fields of the record that identify it: a record that is there already is not added again."""
