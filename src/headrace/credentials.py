@@ -11,6 +11,7 @@ A run of that organisation finds it under ``auth: {provider: HUBSPOT}``. What ca
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,12 +90,14 @@ def test(
     org: str,
     provider: str,
     *,
+    check_url: str = "",
+    check_auth: Mapping[str, Any] | None = None,
     rewrite: Mapping[str, str] | None = None,
     state: Path | None = None,
     trust: Trust = EVERYTHING,
 ) -> Outcome:
-    """Open the credential and send its check, if it has one; keeps what came of it. Raises SecretMissing when there is
-    none, CredentialError when it cannot be opened, NotAllowed when ``trust`` does not let it reach that host."""
+    """Open the credential and send its check, or that of ``check_url`` and ``check_auth`` where it was stored without
+    one; keeps what came of it. Raises SecretMissing when there is none, CredentialError when it cannot be opened, NotAllowed when ``trust`` does not let it reach that host."""
     with _opened(state) as (keeper, vault):
         row = vault.row(org, provider)
         if row is None:
@@ -102,7 +105,8 @@ def test(
                 f"organisation {org!r} has no stored credential {provider.upper()}",
                 hint=f"store it: headrace credentials set {org} {provider.upper()} --host HOST",
             )
-        outcome = _tried(row, keeper, vault, rewrite or {}, trust)
+        other = (check_url, _auth_block(check_auth, row.provider)) if check_url else None
+        outcome = _tried(row, keeper, vault, rewrite or {}, trust, other)
         vault.note(row, outcome.validity)
     return outcome
 
@@ -190,19 +194,26 @@ def _auth(block: Mapping[str, Any]) -> Auth:
 
 
 def _tried(
-    row: CredentialRow, keeper: StateStore, vault: Vault, rewrite: Mapping[str, str], trust: Trust = EVERYTHING
+    row: CredentialRow,
+    keeper: StateStore,
+    vault: Vault,
+    rewrite: Mapping[str, str],
+    trust: Trust = EVERYTHING,
+    other: tuple[str, Mapping[str, Any]] | None = None,
 ) -> Outcome:
-    import json
-
+    """Of its own check, or of the ``other`` one (URL, auth) where it has none."""
     from headrace.runner.secrets import OrgTokens
 
     secret = vault.open(row)
-    if not row.check_url:
-        return Outcome("unknown", "it can be opened; no request is named that would try it (--check-url)")
-    auth = _auth(json.loads(row.check_auth) if row.check_auth else {"type": "bearer", "provider": row.provider})
+    url, block = row.check_url, json.loads(row.check_auth) if row.check_auth else _auth_block(None, row.provider)
+    if not url:
+        if other is None:
+            return Outcome("unknown", "it can be opened; no request is named that would try it (--check-url)")
+        url, block = other
+    auth = _auth(block)
     # A refresh token may be rotated by this very request.
     tokens = OrgTokens(keeper, row.org, vault)
-    return asyncio.run(_ask(row.check_url, auth, secret, tokens, rewrite, trust))
+    return asyncio.run(_ask(url, auth, secret, tokens, rewrite, trust))
 
 
 async def _ask(
@@ -238,8 +249,6 @@ async def _ask(
 
 
 def _text(value: str | Mapping[str, str]) -> str:
-    import json
-
     return value if isinstance(value, str) else json.dumps(dict(value))
 
 

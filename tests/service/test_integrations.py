@@ -108,6 +108,29 @@ def test_what_cannot_be_told_is_unknown(running, strict) -> None:
     assert client.post("/integrations/default/BROKEN/validate").json()["validity"] == "unknown"
 
 
+def test_a_pipeline_names_the_request_that_tries_a_credential(running, strict) -> None:
+    client = running.client
+    strict.token = "a-token-of-the-test"
+    assert set_up(client, credential=strict.token).status_code == 201
+    assert client.post("/integrations/default/ACME/validate").json()["validity"] == "unknown"
+    step = {"step": "a", "processor": "generic.api_extractor",
+            "config": {"url": "/items", "tables": [{"table": "a", "key": ["id"], "columns": {"id": "id"}}]}}  # fmt: skip
+    file = {
+        "pipeline_id": "trying",
+        "source": {"base_url": strict.url, "auth": {"type": "bearer", "provider": "acme"}},
+        "validate": {"url": "/me"},
+        "steps": [step],
+    }
+    put = client.put("/pipelines/trying", content=yaml.safe_dump(file))
+    assert put.status_code == 201, put.text
+    assert client.post("/integrations/default/ACME/validate").json() == {"validity": "valid", "why": ""}
+    assert strict.seen == ["/me"]
+    strict.token = "another"
+    assert client.post("/integrations/default/ACME/validate").json()["validity"] == "invalid"
+    assert set_up(client, provider="OTHER", credential="x1234567").status_code == 201
+    assert client.post("/integrations/default/OTHER/validate").json()["validity"] == "unknown"
+
+
 def test_a_check_does_not_reach_inside(running, config, serving) -> None:
     with serving(config.model_copy(update={"allowed_hosts": []})) as guarded:
         for number, inside in enumerate(("http://169.254.169.254/latest", f"{guarded.url}/keys", "http://localhost/")):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, GetCoreSchemaHandler, create_model, field_validator
+from pydantic import Field, GetCoreSchemaHandler, create_model, field_validator, model_validator
 from pydantic_core import CoreSchema, core_schema
 
 from headrace.core.cron import check_cron, check_timezone
@@ -77,6 +77,17 @@ class Schedule(Model):
         return check_timezone(value)
 
 
+class Validation(Model):
+    """A request that tells whether a credential is valid: 2xx if it is, 401 or 403 if it is not."""
+
+    url: str = Field(pattern=r"^(https?://|/)[\x21-\x7e]*$")
+    """With ``/`` at its beginning it follows the ``base_url`` of ``source``."""
+    provider: str | None = None
+    """Whose credential it tries; by default that of ``source``'s ``auth``."""
+    auth: dict[str, Any] | None = None
+    """How it is signed; by default as ``source`` says, else as a bearer token."""
+
+
 class Pipeline(Model):
     """A pipeline file: what to fetch, what to make of it, where it goes."""
 
@@ -95,8 +106,34 @@ class Pipeline(Model):
     environment_variable: str = "HEADRACE_ENV"
     """The environment variable that chooses one of ``environments``."""
     schedule: Schedule | None = None
+    validation: Validation | None = Field(None, alias="validate")
+    """The request by which the service tries the credential of an integration."""
     org: str | None = None
     """The organisation whose credentials are used."""
+
+    def tries(self, provider: str) -> tuple[str, dict[str, Any]] | None:
+        """URL and ``auth`` of the request that ``validate`` names for the credential of ``provider``, in any case."""
+        if self.validation is None:
+            return None
+        auth = self.validation.auth or self.source.get("auth") or {}
+        named = self.validation.provider or auth.get("provider")
+        if not isinstance(named, str) or named.casefold() != provider.strip().casefold():
+            return None
+        base = str(self.source.get("base_url", "")) if self.validation.url.startswith("/") else ""
+        return base.rstrip("/") + self.validation.url, dict(auth)
+
+    @model_validator(mode="after")
+    def _tried_somewhere(self) -> Pipeline:
+        if self.validation is not None:
+            relative = self.validation.url.startswith("/")
+            if relative and not self.source.get("base_url"):
+                raise ValueError(f"validate.url {self.validation.url!r} needs a base_url in source in front")
+            if "{" in self.validation.url or (relative and "{" in str(self.source["base_url"])):
+                raise ValueError("the url of validate takes no variables: it is asked without a run")
+            auth = self.validation.auth or self.source.get("auth") or {}
+            if not (self.validation.provider or auth.get("provider")):
+                raise ValueError("validate: say whose credential it tries, such as provider: HUBSPOT")
+        return self
 
     def step(self, name: str) -> PipelineStep:
         """The step called ``name``. Raises KeyError."""

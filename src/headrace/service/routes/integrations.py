@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from headrace import credentials
 from headrace.core.credentials import Validity
-from headrace.core.errors import SecretMissing
+from headrace.core.errors import HeadraceError, SecretMissing
 from headrace.service import problems
-from headrace.service.context import Here
+from headrace.service.context import Here, Service
 from headrace.service.keys import OPERATOR
 from headrace.service.problems import not_found
 from headrace.service.security import Admin, Caller
@@ -94,14 +94,18 @@ async def setup(service: Here, caller: Admin, org: str, provider: str, asked: Se
 
 @router.post("/{org}/{provider}/validate", responses=problems.declared(404, 422))
 async def validate(service: Here, caller: Admin, org: str, provider: str) -> Validated:
-    """Ask the API whether it takes the credential, by the request that its setup names."""
+    """Ask the API whether it takes the credential, by the request that its setup names, else by that of `validate:` in a
+    pipeline."""
     _check_org(caller, org)
     config = service.config
+    url, auth = await asyncio.to_thread(_named, service, org, provider)
     try:
         found = await asyncio.to_thread(
             credentials.test,
             org,
             provider,
+            check_url=url,
+            check_auth=auth,
             rewrite=config.rewrite,
             state=config.state,
             trust=trust_of(config, sent=True),
@@ -120,6 +124,18 @@ async def remove(service: Here, caller: Admin, org: str, provider: str) -> None:
     except SecretMissing:
         raise not_found("credential", provider) from None
     _log.info("credential %s of %s was removed by %s", provider, org, caller.key_id or "nobody's key")
+
+
+def _named(service: Service, org: str, provider: str) -> tuple[str, dict[str, Any] | None]:
+    """The request that a pipeline of the organisation names to try the credential; no URL: none does."""
+    for name in service.catalogue.names(org):
+        try:
+            found = service.catalogue.draft(name, org).pipeline.tries(provider)
+        except HeadraceError:
+            continue  # a file that is wrong says so where it is asked for
+        if found is not None:
+            return found
+    return "", None
 
 
 def _check_org(caller: Caller, org: str) -> None:
