@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -12,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from headrace.core.contracts import Capabilities, Destination
-from headrace.core.errors import CannotOpen, CommitUnknown, DestinationBusy, UsageError
-from headrace.core.tables import GROUP_ROWS
+from headrace.core.errors import CommitUnknown, DestinationBusy, UsageError
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import STAGE, Connection, Row
-from headrace.destinations._room import CHANGING, CHECKPOINT, Room
+from headrace.destinations._duckdb_file import CONFIG, connect, name_of
+from headrace.destinations._room import CHANGING, Room
 from headrace.destinations._shared import SharedFile, shared
 from headrace.destinations._sql import quote
 from headrace.destinations._url import MEMORY, file_of, same_file, url_of
@@ -38,25 +36,14 @@ _READ: Mapping[str, ColumnType] = {
     "DECIMAL(38,9)": "decimal", "FLOAT": "float", "DOUBLE": "float", "JSON": "json",
     "TIMESTAMP WITH TIME ZONE": "timestamp", "DATE": "date", "BLOB": "binary",
 }  # fmt: skip
-_CONFIG: dict[str, Any] = {"autoinstall_known_extensions": False}
-"""Replaying the log of a killed process looks for extensions before those built in are there, and would fetch them
-from the network; told not to, it uses the built-in ones."""
 MEASURING = 4096
 """MB: enough to look at the last bodies of an archive, however long they are."""
 MOST = 16_384
 """MB at which a commit is given up for want of memory."""
-_SETTINGS = (
-    "SET TimeZone = 'UTC'",
-    f"SET checkpoint_threshold = '{CHECKPOINT}MB'",
-    "SET max_vacuum_tasks = 0",  # a checkpoint would merge the ends of groups, and write all the groups anew for it
-    "SET python_enable_replacements = false",
-    "SET enable_external_access = false",
-)
 _ROWS = "headrace_rows"
 """The temporary relation that holds plain rows on their way in."""
 _FEW = 50
 """Plain rows up to which a statement with their values is cheaper than a relation."""
-_HOLDER = re.compile(r"held in (.*?) \(PID (\d+)\)")
 
 
 class DuckDBConnection(Connection):
@@ -160,7 +147,7 @@ class DuckDBConnection(Connection):
 
         self.connection.close()
         try:
-            compact(Path(self.path), _CONFIG)
+            compact(Path(self.path), CONFIG)
         finally:
             self._open()
 
@@ -337,74 +324,3 @@ class DuckDBDestination(Destination):
             yield SqlSession(db, same_file(self.path))
         finally:
             db.close()
-
-
-def connect(path: str, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """Raises CannotOpen, or DestinationBusy with who holds the file."""
-    import duckdb
-
-    if read_only and not Path(path).exists():
-        raise CannotOpen(f"there is no file {path}", hint="headrace run makes it")
-    try:
-        while True:
-            before = _identity(path)
-            connection = _attach(path, read_only)
-            if before is None or before == _identity(path):
-                break
-            connection.close()  # a vacuum has put another file in its place while it was being opened
-        for setting in _SETTINGS:
-            connection.execute(setting)
-    except duckdb.Error as error:
-        text = str(error).strip()
-        holder = _HOLDER.search(text)
-        if holder:
-            raise DestinationBusy(
-                f"{path} is held by process {holder[2]} ({holder[1]})",
-                hint="a DuckDB file belongs to one process at a time: wait for it; `headrace status` answers meanwhile",
-            ) from error
-        raise CannotOpen(f"{path} cannot be opened: {text.splitlines()[0]}") from error
-    return connection
-
-
-def name_of(path: str) -> str:
-    """What SQL calls the database, as DuckDB's own shell does."""
-    name = "memory" if path == MEMORY else Path(path).stem
-    return f"{name}_file" if path != MEMORY and name.lower() in ("memory", "system", "temp") else name
-
-
-def _attach(path: str, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """A file takes the size of its row groups only when it is attached. Sessions of one process share it."""
-    import duckdb
-
-    if path == MEMORY:
-        return duckdb.connect(MEMORY, config=_CONFIG)
-    file = str(Path(path).absolute())
-    name = hashlib.sha256(f"{file} {read_only}".encode()).hexdigest()[:16]
-    return _share(duckdb.connect(f":memory:headrace-{name}", config=_CONFIG), path, file, read_only)
-
-
-def _share(connection: duckdb.DuckDBPyConnection, path: str, file: str, read_only: bool) -> duckdb.DuckDBPyConnection:
-    try:
-        name = quote(name_of(path))
-        if not connection.execute("SELECT 1 FROM duckdb_databases() WHERE path IS NOT NULL").fetchall():
-            connection.execute(f"SET temp_directory = {_text(file + '.tmp')}")
-            mode = "READ_ONLY, " if read_only else ""
-            connection.execute(f"ATTACH {_text(file)} AS {name} ({mode}ROW_GROUP_SIZE {GROUP_ROWS})")
-        connection.execute(f"USE {name}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """Which file it is, whatever its name."""
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

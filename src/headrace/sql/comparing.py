@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from headrace.sql.portable import Rewriting, rule
+from headrace.sql.portable import Rewriting
+from headrace.sql.registry import rule
 from headrace.sql.targets import call
 
 Node = Any

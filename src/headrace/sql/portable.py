@@ -4,7 +4,7 @@ into a portable function, and every other one is refused by name."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from headrace.sql.problem import SqlProblem
 from headrace.sql.read import MARK, UNKNOWN, Query
+from headrace.sql.registry import FUNCTIONS, RULES
 from headrace.sql.targets import CALL, ITEMS, call
 
 DType = exp.DataType.Type
@@ -78,8 +79,6 @@ class Rewriting:
 
     def problem(self, node: exp.Expr, message: str) -> SqlProblem:
         return SqlProblem(message, self.query.place(node))
-
-    # -- before types are known --------------------------------------------------------------------------------
 
     def prepare(self, tree: exp.Query) -> exp.Query:
         """Unnested arrays become tables, JSON operators one form; names are in lower case. Raises SqlProblem."""
@@ -180,8 +179,6 @@ class Rewriting:
             elif isinstance(node, exp.Star) and node.args.get("rename"):
                 raise self.refuse(node, "* RENAME")
 
-    # -- once types are known ----------------------------------------------------------------------------------
-
     def rewrite(self, tree: exp.Query) -> exp.Query:
         """The tree in portable functions. Raises SqlProblem for the first construct that has none."""
         self._coerce_literals(tree)
@@ -280,7 +277,7 @@ class Rewriting:
         return "json" if type in (DType.JSON, DType.JSONB, DType.VARIANT, DType.OBJECT) else ""
 
     def _one(self, node: exp.Expr) -> Any:
-        rule = _RULES.get(type(node))
+        rule = RULES.get(type(node))
         if rule is not None:
             return rule(self, node)
         if isinstance(node, exp.JSONPath | exp.JSONPathPart | exp.Kwarg | exp.Collate):
@@ -289,7 +286,7 @@ class Rewriting:
             name = str(node.this)
             if name.startswith(CALL):
                 return node
-            unknown = _FUNCTIONS.get(name.lower())
+            unknown = FUNCTIONS.get(name.lower())
             if unknown is None:
                 raise self.refuse(node, name.upper())
             return unknown(self, node)
@@ -421,28 +418,3 @@ def _array_of(source: exp.Expr) -> tuple[exp.Expr, str, str] | None:
     if isinstance(source, exp.Table) and _is_call(source.this, *names):
         return source.this, table, columns[0] if columns else ""
     return None
-
-
-Rule = Callable[[Rewriting, Any], exp.Expr]
-_RULES: dict[type[exp.Expr], Rule] = {}
-_FUNCTIONS: dict[str, Rule] = {}
-
-
-def rule(*kinds: type[exp.Expr]) -> Callable[[Rule], Rule]:
-    """The rule for nodes of these classes."""
-
-    def keep(made: Rule) -> Rule:
-        _RULES.update(dict.fromkeys(kinds, made))
-        return made
-
-    return keep
-
-
-def function(*names: str) -> Callable[[Rule], Rule]:
-    """The rule for calls that the library does not know."""
-
-    def keep(made: Rule) -> Rule:
-        _FUNCTIONS.update(dict.fromkeys(names, made))
-        return made
-
-    return keep

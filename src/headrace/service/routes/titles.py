@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from headrace.core.contracts import Destination, Session
 from headrace.inspect import titles
@@ -21,38 +20,10 @@ from headrace.service.security import Reader
 router = APIRouter(prefix="/titles", tags=["titles"])
 
 
-class OfferView(BaseModel):
-    """One way to watch a title in one country."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    sapi_id: str
-    title: str
-    original_title: str | None
-    release_year: int | None
-    show_type: str | None
-    country: str
-    service_id: str
-    service_name: str | None
-    offer_type: str
-    quality: str | None
-    title_page_link: str | None
-    watch_link: str | None
-    audios: list[dict[str, Any]]
-    subtitles: list[dict[str, Any]]
-    available_since: datetime | None
-    expires_soon: bool | None
-    expires_on: datetime | None
-    fetched_at: datetime
-    last_seen_run_id: str
-    valid_from: datetime | None
-    valid_to: datetime | None
-
-
 class OfferList(BaseModel):
     """Offers by country, service and kind."""
 
-    offers: list[OfferView]
+    offers: list[titles.Offer]
 
 
 @router.get("/{title}/offers", responses=problems.declared(404, 422))
@@ -74,4 +45,4 @@ async def offers(
         raise not_found("table", "sapi_titles", hint="the pipeline sapi fills it")
     _, url = service.config.destination(name)
     found = await asyncio.to_thread(titles.offers, url, title, country, at)
-    return OfferList(offers=[OfferView.model_validate(offer) for offer in found])
+    return OfferList(offers=found)

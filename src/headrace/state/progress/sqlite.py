@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from headrace.core.clock import Clock, SystemClock
 from headrace.core.errors import StateError
+from headrace.core.files import identity
 from headrace.core.sql import fill, sections
 from headrace.state.folder import make_private
 from headrace.state.progress import rows
@@ -249,10 +250,10 @@ class SqliteProgress:
             ) from error
 
     def _opened(self) -> sqlite3.Connection:
-        if self._connection is None or self._file != _identity(self._path):
+        if self._connection is None or self._file != identity(self._path):
             self._close()
             self._connection = self._open()
-            self._file = _identity(self._path)
+            self._file = identity(self._path)
         return self._connection
 
     def _open(self) -> sqlite3.Connection:
@@ -309,11 +310,3 @@ def _busy(connection: sqlite3.Connection, scope: str) -> Request | None:
 
 def _document(row: tuple[str, str, str, int]) -> Document:
     return Document(row[0], row[1], json.loads(row[2]), row[3])
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino

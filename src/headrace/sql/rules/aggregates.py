@@ -1,0 +1,107 @@
+"""Aggregates, and what they make of an order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlglot import exp
+
+from headrace.sql.comparing import no_decimal
+from headrace.sql.portable import Rewriting
+from headrace.sql.registry import rule
+from headrace.sql.targets import call
+
+Node = Any
+"""A node of the library's, whose copies and parts have no types."""
+Rw = Rewriting
+
+
+@rule(exp.Sum)
+def _sum(rw: Rw, node: Any) -> Node:
+    kind = rw.kind(node.this)
+    if isinstance(node.this, exp.Distinct):
+        raise rw.refuse(node, "SUM(DISTINCT)")
+    no_decimal(rw, node, node.this)
+    if kind in ("text", "json"):
+        raise rw.refuse(node, f"SUM of a {kind}", "cast it to a number")
+    if kind == "float":
+        return call("sum_float", node.this, kind="DOUBLE")
+    if kind != "int":
+        return node
+    around = isinstance(node.parent, exp.Window | exp.Filter)  # which goes inside the cast
+    return call("sum_plain" if around else "sum_int", node.this, kind="BIGINT")
+
+
+def whole(rw: Rw, node: Any) -> Node:
+    """A sum of whole numbers is one, whatever the destination adds up in."""
+    inner = node.this.this if isinstance(node.this, exp.Filter) else node.this
+    if (
+        isinstance(inner, exp.Anonymous)
+        and inner.this == "headrace.sum_plain"
+        and not isinstance(node.parent, exp.Window)
+    ):
+        return call("whole", node.copy(), kind="BIGINT")
+    return node
+
+
+@rule(exp.Filter)
+def _filter(rw: Rw, node: Any) -> Node:
+    return whole(rw, node)
+
+
+@rule(exp.Avg)
+def _avg(rw: Rw, node: Any) -> Node:
+    if isinstance(node.this, exp.Distinct):
+        raise rw.refuse(node, "AVG(DISTINCT)")
+    if rw.query.dialect != "bigquery" and rw.kind(node.this) != "float":
+        raise rw.refuse(
+            node, "AVG of exact numbers", "how many digits it has differs: cast to FLOAT or double precision"
+        )
+    return call("avg", node.this, kind="DOUBLE")
+
+
+@rule(exp.CountIf)
+def _count_if(rw: Rw, node: Any) -> Node:
+    return call("count_if", node.this, kind="BIGINT")
+
+
+@rule(exp.LogicalOr, exp.LogicalAnd)
+def _any_true(rw: Rw, node: Any) -> Node:
+    return call("any_true" if isinstance(node, exp.LogicalOr) else "all_true", node.this, kind="BOOLEAN")
+
+
+@rule(exp.WithinGroup)
+def _within(rw: Rw, node: Any) -> Node:
+    raise rw.refuse(node, "WITHIN GROUP")
+
+
+def _ordered(rw: Rw, node: Any) -> tuple[Node, Node | None, bool]:
+    """(value, what it is ordered by, whether downwards) of an aggregate."""
+    inner = node.this
+    if not isinstance(inner, exp.Order):
+        if isinstance(inner, exp.Distinct):
+            raise rw.refuse(node, "DISTINCT inside an ordered aggregate")
+        return inner, None, False
+    if len(inner.expressions) != 1 or isinstance(inner.this, exp.Distinct):
+        raise rw.refuse(node, "an aggregate ordered by several keys")
+    key = inner.expressions[0]
+    return inner.this, key.this, bool(key.args.get("desc"))
+
+
+@rule(exp.GroupConcat)
+def _join(rw: Rw, node: Any) -> Node:
+    value, key, down = _ordered(rw, node)
+    if key is None:
+        raise rw.refuse(node, "joined texts without ORDER BY", "the order of the rows would be chance")
+    glue = node.args.get("separator") or exp.Literal.string("," if rw.query.dialect == "bigquery" else "")
+    return call("join_texts_desc" if down else "join_texts_asc", value, glue, key, kind="TEXT")
+
+
+@rule(exp.ArrayAgg)
+def _array(rw: Rw, node: Any) -> Node:
+    value, key, down = _ordered(rw, node)
+    if key is None:
+        raise rw.refuse(node, "an array without ORDER BY", "the order of the rows would be chance")
+    if rw.kind(value) not in ("int", "text", "float"):
+        raise rw.refuse(node, "an array of values that are neither numbers nor texts", "cast them")
+    return call("array_desc" if down else "array_asc", value, key, kind="JSON")

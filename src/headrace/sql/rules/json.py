@@ -1,0 +1,76 @@
+"""JSON: what is taken out of a document, and documents made of values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlglot import exp
+
+from headrace.sql.portable import Rewriting
+from headrace.sql.registry import function, rule
+from headrace.sql.targets import call
+
+Node = Any
+"""A node of the library's, whose copies and parts have no types."""
+Rw = Rewriting
+
+
+@rule(exp.JSONExtractScalar)
+def _json_scalar(rw: Rw, node: Any) -> Node:
+    scalar = rw.query.dialect != "postgresql"
+    path = rw.json_path(node, node.expression)
+    return call("json_text" if scalar else "json_any_text", node.this, path, kind="TEXT")
+
+
+@rule(exp.JSONBExtractScalar)
+def _jsonb_scalar(rw: Rw, node: Any) -> Node:
+    return call("json_any_text", node.this, rw.json_path(node, node.expression), kind="TEXT")
+
+
+@rule(exp.JSONExtract, exp.JSONBExtract)
+def _json_part(rw: Rw, node: Any) -> Node:
+    parent = node.parent
+    if node.args.get("variant_extract") and not isinstance(
+        parent, exp.Cast | exp.TryCast | exp.Alias | exp.Select | exp.JSONExtract | exp.ParseJSON | exp.ArraySize
+    ):
+        raise rw.refuse(node, "a VARIANT compared or given on without a type", "write payload:id::string")
+    return call("json_part", node.this, rw.json_path(node, node.expression), kind="JSON")
+
+
+@rule(exp.ParseJSON)
+def _json_parse(rw: Rw, node: Any) -> Node:
+    return call("json_parse", node.this, kind="JSON")
+
+
+@rule(exp.JSONExtractArray)
+def _json_array(rw: Rw, node: Any) -> Node:
+    path = node.args.get("expression") or exp.JSONPath(expressions=[])
+    return call("json_part", node.this, rw.json_path(node, path), kind="JSON")
+
+
+@rule(exp.ArraySize)
+def _json_length(rw: Rw, node: Any) -> Node:
+    return call("json_length", node.this, rw.json_path(node, exp.JSONPath(expressions=[])), kind="BIGINT")
+
+
+@function("jsonb_array_length", "json_array_length")
+def _jsonb_length(rw: Rw, node: Any) -> Node:
+    return call("json_length", node.expressions[0], rw.json_path(node, exp.JSONPath(expressions=[])), kind="BIGINT")
+
+
+@function("jsonb_build_object", "json_build_object")
+def _json_object(rw: Rw, node: Any) -> Node:
+    return call("json_object", *node.expressions, kind="JSON")
+
+
+@rule(exp.Struct)
+def _struct(rw: Rw, node: Any) -> Node:
+    pairs = node.expressions
+    if rw.query.dialect != "snowflake" or not all(isinstance(pair, exp.PropertyEQ) for pair in pairs):
+        raise rw.refuse(node)
+    return call("json_object", *[part for pair in pairs for part in (pair.this, pair.expression)], kind="JSON")
+
+
+@rule(exp.PropertyEQ)
+def _pair(rw: Rw, node: Any) -> Node:
+    return node

@@ -1,0 +1,80 @@
+"""Arithmetic and rounding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlglot import exp
+
+from headrace.sql.comparing import no_decimal, no_json
+from headrace.sql.portable import Rewriting
+from headrace.sql.registry import rule
+from headrace.sql.targets import call
+
+Node = Any
+"""A node of the library's, whose copies and parts have no types."""
+Rw = Rewriting
+
+
+@rule(exp.Div)
+def _divide(rw: Rw, node: Any) -> Node:
+    left, right = rw.kind(node.this), rw.kind(node.expression)
+    if rw.query.dialect == "bigquery" or "float" in (left, right):
+        return call("divide", node.this, node.expression, kind="DOUBLE")
+    if rw.query.dialect == "snowflake":
+        raise rw.refuse(node, "division of exact numbers", "Snowflake keeps six digits: cast one side to FLOAT")
+    if left == right == "int":
+        return call("divide_int", node.this, node.expression, kind="BIGINT")
+    raise rw.refuse(
+        node, "division of exact numbers, or of those whose types are not known", "cast one side to double precision"
+    )
+
+
+@rule(exp.IntDiv)
+def _divide_int(rw: Rw, node: Any) -> Node:
+    return call("divide_int", node.this, node.expression, kind="BIGINT")
+
+
+@rule(exp.Mod)
+def _modulo(rw: Rw, node: Any) -> Node:
+    return call("modulo", node.this, node.expression, kind="BIGINT")
+
+
+@rule(exp.SafeDivide)
+def _safe_divide(rw: Rw, node: Any) -> Node:
+    return call("divide_or_null", node.this, node.expression, kind="DOUBLE")
+
+
+@rule(exp.Round)
+def _round(rw: Rw, node: Any) -> Node:
+    places = node.args.get("decimals")
+    if node.args.get("truncate") is not None or (places is not None and not isinstance(places, exp.Literal)):
+        raise rw.refuse(node, "ROUND with more than a number of digits")
+    no_decimal(rw, node, node.this)
+    if rw.query.dialect == "postgresql" and rw.kind(node.this) != "decimal":
+        if rw.kind(node.this) != "float":
+            raise rw.refuse(node, "ROUND of a value that is not known to be a float or decimal", "cast it")
+        return call("round_even", node.this, kind="DOUBLE")
+    return call("round", node.this, places if places is not None else 0, kind="DOUBLE")
+
+
+@rule(exp.Floor, exp.Ceil)
+def _floor(rw: Rw, node: Any) -> Node:
+    if node.args.get("decimals") is not None or node.args.get("to") is not None:
+        raise rw.refuse(node)
+    return call("floor" if isinstance(node, exp.Floor) else "ceil", node.this, kind="DOUBLE")
+
+
+@rule(exp.Greatest, exp.Least)
+def _greatest(rw: Rw, node: Any) -> Node:
+    args = [node.this, *node.expressions]
+    no_json(rw, node, *args)
+    no_decimal(rw, node, *args)
+    name = "greatest" if isinstance(node, exp.Greatest) else "least"
+    made = call(name, *args, kind=node.this.type.sql() if node.this.type is not None else "")
+    if rw.query.dialect == "postgresql":
+        return made
+    absent: Any = args[0].copy().is_(exp.null())
+    for arg in args[1:]:
+        absent = exp.or_(absent, arg.copy().is_(exp.null()))
+    return exp.Case(ifs=[exp.If(this=absent, true=exp.null())], default=made)

@@ -1,0 +1,155 @@
+"""Texts, patterns and digests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlglot import exp
+
+from headrace.sql.portable import Rewriting
+from headrace.sql.registry import rule
+from headrace.sql.targets import call
+
+Node = Any
+"""A node of the library's, whose copies and parts have no types."""
+Rw = Rewriting
+_BLANKS = " \t\n\r\v\f"
+
+
+@rule(exp.Lower, exp.Upper)
+def _case(rw: Rw, node: Any) -> Node:
+    return call("lower" if isinstance(node, exp.Lower) else "upper", node.this, kind="TEXT")
+
+
+@rule(exp.Trim)
+def _trim(rw: Rw, node: Any) -> Node:
+    where = str(node.args.get("position") or "").upper()
+    name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(where, "trim")
+    signs = node.args.get("expression")
+    if signs is None:
+        signs = exp.Literal.string(_BLANKS if rw.query.dialect == "bigquery" else " ")
+    return call(name, node.this, signs, kind="TEXT")
+
+
+@rule(exp.Length)
+def _length(rw: Rw, node: Any) -> Node:
+    return call("length", node.this, kind="BIGINT")
+
+
+@rule(exp.Substring)
+def _substring(rw: Rw, node: Any) -> Node:
+    start, length = node.args.get("start"), node.args.get("length")
+    if not isinstance(start, exp.Literal) or start.is_string or start.name == "0":
+        raise rw.refuse(node, "SUBSTR from a place that is no positive number")
+    if length is None:
+        return call("substring", node.this, start, kind="TEXT")
+    return call("substring_for", node.this, start, length, kind="TEXT")
+
+
+@rule(exp.Left)
+def _left(rw: Rw, node: Any) -> Node:
+    return call("substring_for", node.this, 1, node.expression, kind="TEXT")
+
+
+@rule(exp.Replace)
+def _replace(rw: Rw, node: Any) -> Node:
+    return call("replace", node.this, node.expression, node.args["replacement"], kind="TEXT")
+
+
+@rule(exp.StartsWith, exp.EndsWith)
+def _starts(rw: Rw, node: Any) -> Node:
+    name = "starts_with" if isinstance(node, exp.StartsWith) else "ends_with"
+    return call(name, node.this, node.expression, kind="BOOLEAN")
+
+
+@rule(exp.StrPosition)
+def _position(rw: Rw, node: Any) -> Node:
+    if node.args.get("position") is not None or node.args.get("occurrence") is not None:
+        raise rw.refuse(node, "a position counted from elsewhere than the beginning")
+    return call("position", node.this, node.args["substr"], kind="BIGINT")
+
+
+@rule(exp.Contains)
+def _contains(rw: Rw, node: Any) -> Node:
+    return exp.GT(this=call("position", node.this, node.expression, kind="BIGINT"), expression=exp.Literal.number(0))
+
+
+@rule(exp.SplitPart)
+def _split_part(rw: Rw, node: Any) -> Node:
+    index = node.args.get("part_index")
+    if not isinstance(index, exp.Literal) or index.is_string or index.name == "0":
+        raise rw.refuse(node, "SPLIT_PART other than a positive part")
+    return call("split_part", node.this, node.args["delimiter"], index, kind="TEXT")
+
+
+@rule(exp.Like, exp.ILike)
+def _like(rw: Rw, node: Any) -> Node:
+    pattern = node.expression
+    if not isinstance(pattern, exp.Literal) or "\\" in pattern.name:
+        raise rw.refuse(node, "LIKE with a pattern that is computed or has a backslash")
+    return call("like" if isinstance(node, exp.Like) else "ilike", node.this, pattern, kind="BOOLEAN")
+
+
+@rule(exp.Concat)
+def _concat(rw: Rw, node: Any) -> Node:
+    parts = list(node.expressions)
+    if rw.query.dialect == "postgresql":
+        parts = [exp.Coalesce(this=part, expressions=[exp.Literal.string("")]) for part in parts]
+    return call("concat", *parts, kind="TEXT")
+
+
+@rule(exp.DPipe)
+def _pipe(rw: Rw, node: Any) -> Node:
+    return call("concat", node.this, node.expression, kind="TEXT")
+
+
+@rule(exp.RegexpLike)
+def _regexp(rw: Rw, node: Any) -> Node:
+    if rw.query.dialect == "snowflake" or node.args.get("flag") is not None:
+        raise rw.refuse(node, "REGEXP_LIKE", "Snowflake matches the whole text, others a part of it")
+    return call("regexp_contains", node.this, rw.pattern(node), kind="BOOLEAN")
+
+
+@rule(exp.RegexpExtract)
+def _regexp_extract(rw: Rw, node: Any) -> Node:
+    if any(node.args.get(key) is not None for key in ("position", "occurrence", "parameters")):
+        raise rw.refuse(node, "REGEXP_EXTRACT with more than a pattern")
+    pattern = rw.pattern(node, whole=True)
+    if pattern.name.count("(") - pattern.name.count("\\(") > 1:
+        raise rw.refuse(node, "REGEXP_EXTRACT with several groups")
+    return call("regexp_extract", node.this, pattern, 1 if "(" in pattern.name.replace("\\(", "") else 0, kind="TEXT")
+
+
+@rule(exp.RegexpReplace)
+def _regexp_replace(rw: Rw, node: Any) -> Node:
+    text = node.args.get("replacement")
+    everywhere = rw.query.dialect != "postgresql" or str(node.args.get("modifiers") or "").strip("'") == "g"
+    if not isinstance(text, exp.Literal) or "\\" in text.name or not everywhere:
+        raise rw.refuse(node, "REGEXP_REPLACE other than every match by a plain text")
+    return call("regexp_replace", node.this, rw.pattern(node, whole=True), text, kind="TEXT")
+
+
+@rule(exp.MD5)
+def _md5(rw: Rw, node: Any) -> Node:
+    return call("md5", node.this, kind="TEXT")
+
+
+@rule(exp.SHA2Digest)
+def _digest(rw: Rw, node: Any) -> Node:
+    if not isinstance(node.parent, exp.LowerHex) or str(node.args.get("length") or "256") != "256":
+        raise rw.refuse(node, "a digest as bytes", "write TO_HEX(SHA256(x))")
+    return node
+
+
+@rule(exp.LowerHex)
+def _hex(rw: Rw, node: Any) -> Node:
+    if not isinstance(node.this, exp.SHA2Digest):
+        raise rw.refuse(node, "TO_HEX of anything but MD5 and SHA256")
+    return call("sha256", node.this.this, kind="TEXT")
+
+
+@rule(exp.SHA2)
+def _sha2(rw: Rw, node: Any) -> Node:
+    if str(node.args.get("length") or "256") != "256":
+        raise rw.refuse(node)
+    return call("sha256", node.this, kind="TEXT")
