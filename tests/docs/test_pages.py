@@ -27,6 +27,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 import urllib.request
@@ -41,6 +42,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 LIMIT_NO_RUN = 7
+LIMIT_SECONDS = 300
 PORT, POSTGRES, S3 = "8642", "postgresql://me@localhost/warehouse", "http://127.0.0.1:9000"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LANGUAGES = {"bash", "python", "yaml", "toml", "text", "json", "sql"}
@@ -153,13 +155,24 @@ class Terminal:
     def bash(self, text: str, code: int, place: str) -> None:
         kept = self.folder.parent / f"{self.folder.name}.environ"
         script = f"set -eo pipefail\ntrap 'env -0 > {kept}' EXIT\n{text}"
-        done = subprocess.run(["bash", "-c", script], cwd=self.folder, env=self.environ, capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=300, check=False)  # fmt: skip
-        assert done.returncode == code, f"{place}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr, f"{place}:\n{done.stderr}"
-        self.output = done.stdout
+        # Files and not pipes: what a failed block has started holds a pipe open, and hides what went wrong.
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            process = subprocess.Popen(["bash", "-c", script], cwd=self.folder, env=self.environ, stdout=out, stderr=err,
+                                       stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+            try:
+                done: int | str = process.wait(LIMIT_SECONDS)
+            except subprocess.TimeoutExpired:
+                done = f"none after {LIMIT_SECONDS} s"
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            for said in (out, err):
+                said.seek(0)
+            stdout, stderr = out.read(), err.read()
+        assert done == code, f"{place}: exit {done}\n{stdout}\n{stderr}"
+        assert "Traceback" not in stderr, f"{place}:\n{stderr}"
+        self.output = stdout
         if code:
-            self.output += done.stderr
+            self.output += stderr
         pairs = (entry.partition("=") for entry in kept.read_text().split("\0") if entry)
         self.environ = {name: value for name, _, value in pairs if name not in ("_", "SHLVL", "PWD", "OLDPWD")}
 
@@ -321,6 +334,13 @@ def test_the_examples_are_the_built_in_pipelines() -> None:
     assert with_a_page == {"sapi", "tvmaze"}
     assert set(shown) == set(pipelines.names()) - with_a_page
     assert {name: pipelines.read(name).decode() for name in shown} == shown
+
+
+def test_a_page_starts_each_server_with_a_log_of_its_own() -> None:
+    """In a log that an earlier block has left, the next one may read the address of a server that is gone."""
+    for page in PAGES:
+        logs = re.findall(r"> (\S+)(?: 2>&1)? &$", page.read_text(), re.MULTILINE)
+        assert len(logs) == len(set(logs)), f"{name_of(page)}: {logs}"
 
 
 def test_every_fence_is_seen() -> None:
