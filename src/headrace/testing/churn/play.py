@@ -1,13 +1,12 @@
-"""Play one seed: call after call, and after each the rows that count as removed beside the truth."""
+"""Play one seed: call after call, and after each a look at the rows that count as removed."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,37 +21,15 @@ from headrace.destinations import from_url
 from headrace.runner.database import SessionThread
 from headrace.secrets.mask import Masker
 from headrace.sources.session import MemoryTokens
-from headrace.testing.churn.api import MISTAKE, Api, Trouble
+from headrace.testing.churn.api import Api, Trouble
+from headrace.testing.churn.compare import Comparison
 from headrace.testing.churn.history import TABLE, Database, History, draw, plan
-from headrace.testing.churn.truth import Truth
-from headrace.testing.destination.read import fetch
-from headrace.testing.simulate.cache import Disk, MemoryCache
+from headrace.testing.churn.records import Records
+from headrace.testing.churn.run import Run
+from headrace.testing.simulate.cache import MemoryCache
 from headrace.testing.simulate.place import Opening
 
 _OPEN = ("partial", "failed", "interrupted", "killed")
-
-
-@dataclass
-class Run:
-    """One run, over all of its calls."""
-
-    run_id: str
-    scope: str
-    began: int
-    max_pages: int
-    lies: bool
-    status: str = "running"
-    calls: int = 0
-    pages: set[tuple[str, int]] = field(default_factory=set)
-    """Slice and number of those that are committed."""
-    stored: set[int] = field(default_factory=set)
-    given: set[int] = field(default_factory=set)
-    disk: Disk = field(default_factory=dict)
-    misled: bool = False
-    """The API gave nothing where it had something, or declared what it did not have."""
-
-    unsure: bool = False
-    """Something that it was given could not be stored."""
 
 
 @dataclass
@@ -93,10 +70,11 @@ def play(seed: int, database: Database = "memory") -> Outcome:
         world = _World(history, destination, held)
         for number in range(history.steps):
             runner.run(world.step(number))
-            if world.violations:
+            if world.compared.violations:
                 break
+    found = world.compared
     return Outcome(
-        history, world.counts, world.right, world.wrong, world.lost, tuple(world.violations), tuple(world.log)
+        history, world.counts, found.right, found.wrong, found.lost, tuple(found.violations), tuple(world.log)
     )
 
 
@@ -104,27 +82,24 @@ class _World:
     def __init__(self, history: History, destination: Destination, held: ExitStack) -> None:
         self._history = history
         self._dice = Random(history.seed ^ 0xC4)  # noqa: S311 - a seed, not a secret
-        self._api = Api(history, self._dice)
-        self._truth = Truth(history.removed_after, history.max_share)
+        self._api = Api(history, self._dice, Records(self._dice))
+        for _ in range(history.population):
+            self._api.records.add()
         self._session = held.enter_context(destination.open())
         opened = Opening(self._session, destination.capabilities())
         self._opening: Destination = opened  # type: ignore[assignment]  # stands for one that is open
         self._database = SessionThread(self._opening, _Inline())
         self._runs: list[Run] = []
         self._last: dict[str, LastComplete] = {}
-        self._removed: set[int] = set()
         self.counts: Counter[str] = Counter()
-        self.right = self.wrong = self.lost = 0
-        self.violations: list[str] = []
+        self.compared = Comparison(history, self._api, self._session, self.counts)
         self.log: list[str] = []
-
-    # -- what happens
 
     async def step(self, number: int) -> None:
         r = self._dice
         if number == 0:
             await self._database.open(self._opening)
-        self._api.churn(self._history.churn)
+        self._api.records.churn(self._history.churn)
         open_runs = [run for run in self._runs if run.status in _OPEN]
         suspects = [run for run in self._runs if run.status == "suspect"]
         held = sorted({each.run_id for each in self._session.removals() if each.status == "held"})
@@ -141,10 +116,10 @@ class _World:
             run = Run(
                 f"run-{number:02}", scope, self._api.now(), r.randint(1, 4) if capped else 10_000, r.random() < 0.08
             )
-            self._api.tick()
+            self._api.records.tick()
             self._runs.append(run)
             await self._call(run, self._trouble(), accepted=False)
-        self._look()
+        self.compared.look()
 
     def _trouble(self) -> Trouble:
         r = self._dice
@@ -188,9 +163,10 @@ class _World:
             run.status = "killed"
         self._count(run.status)
         self.log.append(f"{run.run_id} {run.scope} call {run.calls}: {run.status} {trouble}")
-        self._take_in(run)
+        self.compared.take_in(run)
         if run.status == "done" and result is not None:
-            self._complete(run, result)
+            self._last[run.scope] = LastComplete(run.run_id, result.records)
+            self.compared.complete(run)
             self._session.save_run(_record(run, "done"))
 
     def _context(self, run: Run, stop: asyncio.Event, page_limit: int | None, *, accepted: bool) -> RunContext:
@@ -211,66 +187,7 @@ class _World:
         self._count("confirmed" if confirm else "rejected")
         self.log.append(f"{run_id}: what was held back is {'confirmed' if confirm else 'rejected'}")
         if confirm:
-            run = next(each for each in self._runs if each.run_id == run_id)
-            self._truth.confirm(run.scope, run.stored, run.began)
-
-    # -- the truth
-
-    def _take_in(self, run: Run) -> None:
-        """What this call was given, as the archive has it byte for byte."""
-        for page in self._session.raw_pages("pages", run_id=run.run_id):
-            if (page.slice, page.page_number) in run.pages:
-                continue
-            run.pages.add((page.slice, page.page_number))
-            items = json.loads(page.body)["items"]
-            stored = {item["id"] for item in items if item["v"] != MISTAKE}
-            run.given |= {item["id"] for item in items}
-            run.unsure = run.unsure or any(item["v"] == MISTAKE for item in items)
-            run.stored |= stored
-            self._truth.given(run.scope, stored, page.fetched_at)
-
-    def _complete(self, run: Run, result: CrawlResult) -> None:
-        self._last[run.scope] = LastComplete(run.run_id, result.records)
-        self._check_world(run)
-        held = self._truth.complete(run.scope, run.stored, run.began, unsure=run.unsure)
-        self._count("held", bool(held))
-        found = [
-            each.status for each in self._session.removals() if (each.run_id, each.scope) == (run.run_id, run.scope)
-        ]
-        if bool(held) != (found == ["held"]):
-            self.violations.append(f"{run.run_id}: held back should be {sorted(held)}, the database says {found}")
-
-    def _check_world(self, run: Run) -> None:
-        """What did not change while a crawl in order of keys went on, it was given; what was not there, it was not."""
-        h, api = self._history, self._api
-        if not h.ordered or run.misled:
-            return
-        listed = set(api.listed(h.scopes[run.scope]))
-        began = (run.began - api.now()) // 1000 + api.clock
-        for id, since in api.since.items():
-            if since < began and (id in run.given) != (id in listed):
-                self.violations.append(f"{run.run_id}: record {id} was given: {id in run.given}, there: {id in listed}")
-
-    def _look(self) -> None:
-        """Compare what counts as removed now."""
-        if not self._session.columns(TABLE):
-            return
-        marked = {row[0] for row in fetch(self._session, f"SELECT id FROM {TABLE}_removed")}
-        if self._history.write == "scd2":
-            open_ = {row[0] for row in fetch(self._session, f"SELECT id FROM {TABLE} WHERE valid_to IS NULL")}
-            if open_ & marked:
-                self.violations.append(f"removed, and yet valid: {sorted(open_ & marked)}")
-        truth = self._truth.removed()
-        self.right += len(marked & truth)
-        self.wrong += len(marked - truth)
-        self.lost += len(truth - marked)
-        self._count("reappeared", len(self._removed - marked))
-        self._count("removed", len(marked - self._removed))
-        self._removed = marked
-        if marked != truth:
-            self.violations.append(
-                f"removed, and is not: {sorted(marked - truth)}; is, and not removed: {sorted(truth - marked)}"
-            )
+            self.compared.confirm(next(each for each in self._runs if each.run_id == run_id))
 
     def _count(self, what: str, number: int | bool = 1) -> None:
         self.counts[what] += int(number)

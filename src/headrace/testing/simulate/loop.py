@@ -173,8 +173,6 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._ready.extend(owner.parked)
         owner.parked.clear()
 
-    # -- what asyncio asks of a loop
-
     def time(self) -> float:
         return self._now
 

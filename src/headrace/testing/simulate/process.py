@@ -23,7 +23,8 @@ from headrace.testing.simulate.seams import Seams
 from headrace.testing.simulate.watch import Watched
 
 if TYPE_CHECKING:
-    from headrace.testing.simulate.world import Stream, World
+    from headrace.testing.simulate.account import Stream
+    from headrace.testing.simulate.world import World
 
 _SECRET = Secret("", {"client_id": "simulated", "client_secret": "simulated-secret"})
 
@@ -43,8 +44,8 @@ class Process:
         self.overlapped = any(other.main and not other.main.done() for other in world.processes)
         for other in world.processes:
             other.overlapped = other.overlapped or not (other.main is None or other.main.done())
-        self.found: Mapping[Stream, int] = dict(world.committed)
-        self.found_ended = frozenset(world.ended)
+        self.found: Mapping[Stream, int] = dict(world.account.committed)
+        self.found_ended = frozenset(world.account.ended)
         self.open: dict[str, str] = {}
         """Key and slot of the page requests that are made and not in the cache yet."""
         self.error: HeadraceError | None = None
@@ -57,8 +58,6 @@ class Process:
     @property
     def over(self) -> bool:
         return self.main is not None and self.main.done()
-
-    # -- its end
 
     def tick(self) -> None:
         if self.dies_at_step:
@@ -91,7 +90,7 @@ class Process:
     def vanish(self) -> None:
         self.world.deaths += 1
         self.world.note(self.number, f"dies with {len(self.open)} requests in flight")
-        self.world.again.update(self.open.keys())
+        self.world.account.again.update(self.open.keys())
         self.open.clear()
         if self._cache is not None:
             self._cache.vanish()
@@ -106,8 +105,6 @@ class Process:
         if not (self.dead or self.over):
             self.world.note(self.number, "is asked to stop")
             self._stop.set()
-
-    # -- what it does
 
     async def run(self) -> RunStatus:
         """As the runner does it: the record, the steps, the record."""

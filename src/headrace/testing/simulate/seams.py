@@ -25,8 +25,6 @@ class Seams:
         jump = self._world.random.choice((0, 0, 0, 0, 0, 0, -8, 5))
         self._epoch = _EPOCH + jump * 1_000_000
 
-    # -- the clock
-
     def now(self) -> int:
         return self._epoch + int(self._world.loop.time() * 1e6)
 
@@ -42,8 +40,6 @@ class Seams:
 
     def random_bytes(self, n: int) -> bytes:
         return self._world.random.randbytes(n)
-
-    # -- tokens, kept on disk
 
     def get_token(self, name: str) -> Mapping[str, Any] | None:
         return self._world.tokens.get(name)
@@ -61,8 +57,6 @@ class Seams:
     def end_turn(self, name: str, owner: str) -> None:
         """The server that is simulated does not mind two renewals at once."""
 
-    # -- the transport
-
     async def send(self, request: Request) -> Response:
         self._process.check_alive()
         world, api = self._world, self._world.api
@@ -70,7 +64,7 @@ class Seams:
         key = request_key(request) if request.slot else ""
         if key:
             self._process.open[key] = request.slot
-            world.asked(self._process, request.slot)
+            world.account.asked(self._process, request.slot)
         url = request.full_url
         fault = api.fault()
         self._process.faults += fault is not None
@@ -82,9 +76,9 @@ class Seams:
                 raise RequestFailed("the connection was refused")
             reply = api.serve(request, world.loop.time(), fault)
             if key and reply.status == 200:
-                world.answered(self._process, key, request.slot)
+                world.account.answered(key, request.slot)
                 if reply.lost or fault == "mangled":
-                    world.again[key] += 1
+                    world.account.again[key] += 1
             await asyncio.sleep(latency / 2)
             self._process.check_alive()
             if reply.lost:
@@ -102,7 +96,7 @@ class Seams:
     def _give_up(self, key: str) -> None:
         """What was in flight may be asked for once more."""
         if self._process.open.pop(key, None) is not None:
-            self._world.again[key] += 1
+            self._world.account.again[key] += 1
 
     async def close(self) -> None:
         pass

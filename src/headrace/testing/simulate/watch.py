@@ -29,7 +29,7 @@ class Watched:
         if lost and world.random.random() < 0.5:
             world.note(process.number, "a commit is rolled back")
             raise CommitFailed("simulated: rolled back")
-        world.committing = group
+        world.account.committing = group
         receipt = self._session.commit(group)
         if lost:
             world.note(process.number, "a commit is done, but nobody hears of it")

@@ -1,9 +1,9 @@
-"""Everything that outlives a process, the account of what was asked and committed, and who dies when."""
+"""Everything that outlives a process, and who dies when."""
 
 from __future__ import annotations
 
 import shutil
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -12,8 +12,7 @@ from random import Random
 from tempfile import mkdtemp
 from typing import Any
 
-from headrace.core.tables import Group
-from headrace.crawl.extract import FINISHED
+from headrace.testing.simulate.account import Account
 from headrace.testing.simulate.api import Api
 from headrace.testing.simulate.cache import Disk
 from headrace.testing.simulate.loop import OWNER, SimulatedLoop, Vanished
@@ -22,8 +21,6 @@ from headrace.testing.simulate.process import Process
 from headrace.testing.simulate.scenario import Scenario, plans
 
 _MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder of its own is made there
-Stream = tuple[str, str]
-"""Step and slice."""
 _LONGEST_LIFE = 300
 """Callbacks until a death by count comes at the latest."""
 
@@ -59,12 +56,7 @@ class World:
         self.processes: list[Process] = []
         self.deaths = 0
         self.deaths_left = scenario.deaths
-        self.committed: dict[Stream, int] = {}
-        self.ended: set[Stream] = set()
-        self.served: Counter[str] = Counter()
-        self.again: Counter[str] = Counter()
-        """How often the answer to a request may be asked for once more."""
-        self.committing: Group | None = None
+        self.account = Account(scenario, self.plans[-1].rate_limit.concurrency, self.violate)
 
     def _delay(self) -> float:
         """What a thread takes to begin or to be heard of; now and then a commit is slow."""
@@ -78,8 +70,6 @@ class World:
         self.violations.append(what)
         self.loop.pause()
 
-    # -- processes
-
     def start(self) -> Process:
         process = Process(self, len(self.processes) + 1)
         self.processes.append(process)
@@ -88,7 +78,7 @@ class World:
             self.disk.clear()
             if self.folder is not None:
                 shutil.rmtree(self.folder, ignore_errors=True)
-            self.again.update(self.served.keys())
+            self.account.again.update(self.account.served.keys())
             self.note(process.number, "finds no cache")
         self._doom(process)
         context = copy_context()
@@ -135,48 +125,5 @@ class World:
             raise Vanished
         self.note(process.number, name)
         if name == "commit.after_commit":
-            self._applied(process)
+            self.account.applied(process.number)
         process.pass_point()
-
-    # -- the account
-
-    def _applied(self, process: Process) -> None:
-        """A commit is in the database."""
-        group, self.committing = self.committing, None
-        assert group is not None
-        for advance in group.advances:
-            key, at = advance.at.key, advance.at
-            stream = key.step, key.slice
-            before = self.committed.get(stream, 0)
-            expected = advance.expected.page_number if advance.expected is not None else 0
-            if stream in self.ended:
-                self.violate(f"checkpoint {stream}: process {process.number} moved it after its end")
-            if key.slice != FINISHED and (expected != before or at.page_number < before):
-                self.violate(
-                    f"checkpoint {stream}: a commit moved it from {before} to {at.page_number}, but knew {expected}"
-                )
-            numbers = [p.page_number for p in group.pages if (p.step, p.slice) == stream]
-            if key.slice != FINISHED and numbers != list(range(before + 1, at.page_number + 1)):
-                self.violate(f"checkpoint {stream}: moved from {before} to {at.page_number} with pages {numbers}")
-            self.committed[stream] = at.page_number
-            if at.done:
-                self.ended.add(stream)
-
-    def asked(self, process: Process, slot: str) -> None:
-        """A page's request leaves."""
-        step, slice, number = slot.split("/")
-        stream = step, slice
-        alone = not process.overlapped
-        committed = self.committed.get(stream, 0) if alone else process.found.get(stream, 0)
-        ended = stream in (self.ended if alone else process.found_ended)
-        if int(number) <= committed or ended:
-            self.violate(f"page {slot} was asked for again, {committed} pages are committed")
-        if len(process.open) > self.plans[-1].rate_limit.concurrency:
-            self.violate(f"{len(process.open)} requests in flight")
-
-    def answered(self, process: Process, key: str, slot: str) -> None:
-        """A whole answer was made."""
-        self.served[key] += 1
-        exact = self.scenario.cache != "none" and self.scenario.overlap == 0
-        if exact and self.served[key] > 1 + self.again[key]:
-            self.violate(f"{slot} was answered {self.served[key]} times, with {self.again[key]} reasons to ask again")
