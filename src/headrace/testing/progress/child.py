@@ -1,4 +1,4 @@
-"""The other process of the progress contract: ``python -m headrace.testing.progress_child OPENER ADDRESS OWNER``.
+"""The other process of the progress contract: ``python -m headrace.testing.progress.child OPENER ADDRESS OWNER``.
 
 It says ``ready``, waits for a line, claims until nothing is left and prints the ids as JSON.
 """
@@ -21,6 +21,7 @@ def open_store(opener: str, address: str) -> ProgressStore:
 
 
 def claim_all(store: ProgressStore, owner: str) -> list[str]:
+    """The ids of every request that ``owner`` gets, until nothing is left."""
     found = []
     while (request := store.claim(owner, lease_seconds=3600)) is not None:
         found.append(request.request_id)
