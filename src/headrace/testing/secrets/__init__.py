@@ -15,10 +15,11 @@ rotated refresh token, and the pipeline file itself. With ``Case(stored=True)`` 
 sealed then.
 """
 
-from headrace.testing.secrets.api import SCENARIOS, Asked, HostileApi, Reply, Scenario
+from headrace.testing.secrets.api import Asked, HostileApi, Reply
 from headrace.testing.secrets.commands import COMMANDS, hunt_commands
 from headrace.testing.secrets.hunt import Case, Found, hunt
 from headrace.testing.secrets.marks import Leak, Secrets
+from headrace.testing.secrets.scenarios import SCENARIOS, Scenario
 from headrace.testing.secrets.sweep import sweep_database, sweep_folder
 
 __all__ = [

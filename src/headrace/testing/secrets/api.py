@@ -1,4 +1,4 @@
-"""An API that does everything wrong, and says every secret it hears in every spelling it knows."""
+"""A server on loopback that answers as a scenario says, and says every secret it hears in every spelling it knows."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, quote_plus, urlsplit
 
 from headrace.testing.secrets.marks import Secrets
+
+if TYPE_CHECKING:
+    from headrace.testing.secrets.scenarios import Scenario
 
 PAGES = 3
 _SILENCE = 2.0
@@ -190,215 +193,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """What this server prints would be taken for a leak."""
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """What the API does, and the keys of the step's ``config`` that go with it.
-
-    ``ends`` is the status of a crawl that meets it (``failed``: an error is raised); ``at`` is the URL that
-    the step asks instead of the server's.
-    """
-
-    name: str
-    answer: Answer
-    ends: str = "failed"
-    config: Mapping[str, Any] = field(default_factory=dict)
-    token: Answer = HostileApi.token
-    at: str | None = None
-    needs_token: bool = False
-
-    def __str__(self) -> str:
-        return self.name
-
-
-def _pages(api: HostileApi, asked: Asked) -> Reply:
-    return api.page(asked)
-
-
-def _status(status: int) -> Answer:
-    def answer(api: HostileApi, asked: Asked) -> Reply:
-        body = json.dumps({"message": f"no: {api.echo_text()}", "echo": api.echo()}).encode()
-        return Reply(status, body, api.echo_headers())
-
-    return answer
-
-
-def _second(then: Answer) -> Answer:
-    """The first page is well, so that something is committed; then it breaks."""
-    return lambda api, asked: api.page(asked) if asked.number == 1 else then(api, asked)
-
-
-def _html(status: int) -> Answer:
-    def answer(api: HostileApi, asked: Asked) -> Reply:
-        text = f"<html><title>{html.escape(api.echo_text())}</title><!-- {api.echo_text()} --></html>"
-        return Reply(status, text.encode(), api.echo_headers(), "text/html")
-
-    return answer
-
-
-def _cut(api: HostileApi, asked: Asked) -> Reply:
-    whole = api.page(asked).body
-    return Reply(body=whole[: len(whole) // 2])
-
-
-def _error_in_200(api: HostileApi, asked: Asked) -> Reply:
-    return Reply(body=json.dumps({"ok": False, "error": {"message": api.echo_text(), "echo": api.echo()}}).encode())
-
-
-def _strange_keys(api: HostileApi, asked: Asked) -> Reply:
-    return Reply(body=json.dumps({api.echo_text()[:150]: 1, **dict.fromkeys(api.secrets.values.values(), 1)}).encode())
-
-
-def _redirect(api: HostileApi, asked: Asked) -> Reply:
-    return Reply(302, b"", (("Location", f"{api.elsewhere}/else?{api.echo_query()}"),))
-
-
-def _redirect_here(api: HostileApi, asked: Asked) -> Reply:
-    if asked.target.startswith("/items"):
-        return Reply(307, b"", (("Location", f"/here/{quote(api.echo_text(), safe='')[:300]}?{api.echo_query()}"),))
-    return _status(400)(api, asked)
-
-
-def _circle(api: HostileApi, asked: Asked) -> Reply:
-    return Reply(302, b"", (("Location", f"/items?{api.echo_query()}"),))
-
-
-def _to_a_user(api: HostileApi, asked: Asked) -> Reply:
-    user = quote(next(iter(api.secrets.values.values())), safe="")
-    return Reply(302, b"", (("Location", f"http://{user}:{user}@127.0.0.1/"),))
-
-
-def _garbage(api: HostileApi, asked: Asked) -> Reply:
-    return Reply(raw=f"HTTP/1.1 9{api.echo_text()}\r\n\r\n".encode())
-
-
-def _bad_header(api: HostileApi, asked: Asked) -> Reply:
-    return Reply(raw=f"HTTP/1.1 200 OK\r\nbad header {api.echo_text()}\r\n\r\n".encode())
-
-
-def _hang_up(api: HostileApi, asked: Asked) -> Reply:
-    return Reply(raw=b"")
-
-
-def _silence(api: HostileApi, asked: Asked) -> Reply:
-    return Reply(silent=True)
-
-
-def _slow_down(api: HostileApi, asked: Asked) -> Reply:
-    return Reply(429, json.dumps(api.echo()).encode(), (("Retry-After", "86400"), *api.echo_headers()))
-
-
-def _loop(api: HostileApi, asked: Asked) -> Reply:
-    items = [{"id": 1, "echo": api.echo()}]
-    return Reply(body=json.dumps({"items": items, "cursor": api.echo_text(), "next": "/items"}).encode())
-
-
-def _link_elsewhere(api: HostileApi, asked: Asked) -> Reply:
-    return api.page(asked, next=f"{api.elsewhere}/items?{api.echo_query()}")
-
-
-def _link_header(api: HostileApi, asked: Asked) -> Reply:
-    page = api.page(asked)
-    if asked.number >= PAGES:
-        return page
-    link = f'<{api.url}/items?page={asked.number + 1}&{api.echo_query()}>; rel="next"'
-    return Reply(200, page.body, (*page.headers, ("Link", link)))
-
-
-def _wrong_type(api: HostileApi, asked: Asked) -> Reply:
-    items = [{"id": i, "number": api.echo_text(), "echo": api.echo()} for i in range(3)]
-    return Reply(body=json.dumps({"items": items}).encode())
-
-
-def _refuse_token(api: HostileApi, asked: Asked) -> Reply:
-    text = api.echo_text() + asked.text
-    return Reply(400, json.dumps({"error": "invalid_client", "error_description": text}).encode(), api.echo_headers())
-
-
-def _strange_refusal(api: HostileApi, asked: Asked) -> Reply:
-    return Reply(400, json.dumps({"error": api.echo(), "error_description": api.echo()}).encode())
-
-
-def _token_elsewhere(api: HostileApi, asked: Asked) -> Reply:
-    return Reply(302, b"", (("Location", f"{api.elsewhere}/token?{api.echo_query()}"),))
-
-
-def _typed(body: Callable[[str], str], content_type: str, *headers: tuple[str, str]) -> Answer:
-    """An answer of another format, with every secret in it."""
-    return lambda api, asked: Reply(200, body(api.echo_text()).encode(), (*headers, *api.echo_headers()), content_type)
-
-
-def _repeated_header(text: str) -> str:
-    name = '"' + text.replace('"', '""') + '"'
-    return f"{name},{name}\n1,2\n"
-
-
-def _fault(text: str) -> str:
-    said = html.escape(text)
-    return (
-        "<s:Envelope xmlns:s='urn:s'><s:Body><s:Fault>"
-        f"<faultcode>{said}</faultcode><faultstring>{said}</faultstring></s:Fault></s:Body></s:Envelope>"
-    )
-
-
-def _strange_bytes(api: HostileApi, asked: Asked) -> Reply:
-    return Reply(body=b'{"items": [{"id": 1, "name": "\xff' + json.dumps(api.echo_text()).encode()[1:] + b"}], oops")
-
-
-def _long_cursor(api: HostileApi, asked: Asked) -> Reply:
-    items = [{"id": 1, "echo": api.echo()}]
-    return Reply(body=json.dumps({"items": items, "cursor": api.echo_text() * 200}).encode())
-
-
-_LINK = {"pagination": {"type": "link", "response_path": "next"}}
-_WIDE = {
-    "tables": [{"table": "items", "key": ["id"], "columns": {"id": "id", "number": {"path": "number", "type": "int"}}}]
-}
-
-SCENARIOS: tuple[Scenario, ...] = (
-    Scenario("echo", _pages, "done"),
-    Scenario("echo in next links", _pages, "done", _LINK),
-    Scenario("echo in the Link header", _link_header, "done", {"pagination": {"type": "link"}}),
-    Scenario("401", _second(_status(401))),
-    Scenario("403", _status(403)),
-    Scenario("404", _second(_status(404))),
-    Scenario("400", _status(400)),
-    Scenario("500 for ever", _second(_status(500))),
-    Scenario("502 in HTML", _html(502)),
-    Scenario("429 for a day", _slow_down),
-    Scenario("timeout", _second(_silence), config={"timeout": 0.15}),
-    Scenario("redirect to another origin", _second(_redirect)),
-    Scenario("redirect to an allowed origin", _redirect, config={"allowed_hosts": ["localhost"]}),
-    Scenario("redirect with a secret in its path", _redirect_here),
-    Scenario("redirect in circles", _circle),
-    Scenario("redirect to user info", _to_a_user),
-    Scenario("next link to another origin", _link_elsewhere, config=_LINK),
-    Scenario("cut JSON", _second(_cut)),
-    Scenario("cut JSON Lines", _typed(lambda text: json.dumps({"a": text})[:-20], "application/x-ndjson")),
-    Scenario("CSV that names a column twice", _typed(_repeated_header, "text/csv"), config={"data_path": ""}),
-    Scenario("cut CSV", _typed(lambda text: f'a,b\n1,"{text}', "text/csv"), config={"data_path": ""}),
-    Scenario("cut XML", _typed(lambda text: f"<items><item>{html.escape(text)}", "text/xml")),
-    Scenario("a SOAP fault", _typed(_fault, "text/xml")),
-    Scenario("not gzip", _second(_typed(str, "text/plain", ("Content-Encoding", "gzip")))),
-    Scenario("bytes that are no text", _second(_strange_bytes)),
-    Scenario("a cursor that is too long", _long_cursor),
-    Scenario("HTML with status 200", _html(200)),
-    Scenario("error in a 200", _second(_error_in_200), config={"error_path": "error"}),
-    Scenario("ok is false", _error_in_200, config={"ok_path": "ok"}),
-    Scenario("keys that are secrets", _strange_keys),
-    Scenario("the same page for ever", _loop),
-    Scenario("records that are refused", _wrong_type, "done", _WIDE),
-    Scenario("not HTTP", _second(_garbage)),
-    Scenario("a header that is none", _bad_header),
-    Scenario("hangs up", _second(_hang_up)),
-    Scenario("no such host", _pages, at="http://nowhere.invalid"),
-    Scenario("connection refused", _pages, at="http://127.0.0.1:1"),
-    Scenario("token refused", _pages, token=_refuse_token, needs_token=True),
-    Scenario("token refused strangely", _pages, token=_strange_refusal, needs_token=True),
-    Scenario("token server fails", _pages, token=_status(500), needs_token=True),
-    Scenario("token server in HTML", _pages, token=_html(200), needs_token=True),
-    Scenario("token server redirects", _pages, token=_token_elsewhere, needs_token=True),
-    Scenario("token server hangs up", _pages, token=_hang_up, needs_token=True),
-    Scenario("token refused later", _second(_status(401)), needs_token=True),
-)

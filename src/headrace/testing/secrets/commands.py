@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from headrace.core.errors import HeadraceError
-from headrace.testing.secrets.api import HostileApi, Scenario
+from headrace.testing.secrets.api import HostileApi
 from headrace.testing.secrets.hunt import PROVIDER, Case, Found, kept, overhear, pipeline
 from headrace.testing.secrets.marks import Secrets
+from headrace.testing.secrets.scenarios import Scenario
 from headrace.testing.secrets.sweep import sweep_database, sweep_folder
 
 COMMANDS: tuple[tuple[str, ...], ...] = (

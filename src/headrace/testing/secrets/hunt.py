@@ -18,8 +18,9 @@ from typing import Any
 from headrace.core.clock import SystemClock
 from headrace.core.errors import HeadraceError
 from headrace.core.events import Event, EventSink
-from headrace.testing.secrets.api import Asked, HostileApi, Scenario
+from headrace.testing.secrets.api import Asked, HostileApi
 from headrace.testing.secrets.marks import Leak, Secrets
+from headrace.testing.secrets.scenarios import Scenario
 from headrace.testing.secrets.sweep import sweep_database, sweep_folder
 
 PROVIDER = "HUNTED"
