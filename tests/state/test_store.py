@@ -15,9 +15,10 @@ import pytest
 
 from headrace.core.errors import StateError
 from headrace.state.contract import GONE, RunEntry
+from headrace.state.file import FILE
 from headrace.state.folder import state_folder
 from headrace.state.process import is_alive, start_time, this_host
-from headrace.state.store import FILE, StateStore
+from headrace.state.store import StateStore
 from headrace.testing.state_child import FixedClock
 
 
@@ -106,7 +107,7 @@ def test_a_place_that_cannot_be_written_warns_once_and_the_run_goes_on(tmp_path:
 
 
 def test_a_locked_file_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headrace.state.store._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("headrace.state.file._BUSY_SECONDS", 0.05)
     warnings: list[str] = []
     with StateStore.open(tmp_path, warn=warnings.append) as store:
         blocker = sqlite3.connect(tmp_path / FILE, isolation_level=None)
@@ -127,9 +128,9 @@ def test_a_locked_file_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_token_is_flushed_to_the_disk(tmp_path: Path) -> None:
     with StateStore.open(tmp_path) as store:
         said: list[str] = []
-        store._connection().set_trace_callback(said.append)
+        store._file.connection().set_trace_callback(said.append)
         store.put_token("t", {"a": 1})
-        store._connection().set_trace_callback(None)
+        store._file.connection().set_trace_callback(None)
         (before,) = [n for n, sql in enumerate(said) if sql == "PRAGMA synchronous = FULL"]
         (insert,) = [n for n, sql in enumerate(said) if sql.startswith("INSERT")]
         (after,) = [n for n, sql in enumerate(said) if sql == "PRAGMA synchronous = NORMAL"]
@@ -181,7 +182,7 @@ def test_connections_of_ended_threads_are_closed(tmp_path: Path) -> None:
             thread = threading.Thread(target=store.put_run, args=(RunEntry(f"r{n}", "p"),))
             thread.start()
             thread.join()
-        assert len(store._connections) <= 3
+        assert len(store._file._connections) <= 3
         assert len(store.runs()) == 20
 
 
@@ -192,10 +193,10 @@ from headrace.state.contract import RunEntry
 from headrace.state.store import StateStore
 store = StateStore.open(sys.argv[1], warn=lambda message: sys.exit(message))
 store.put_run(RunEntry("parent", "p", status="done"))
-parents = store._connection()
+parents = store._file.connection()
 child = os.fork()
 if child == 0:
-    assert store._connection() is not parents
+    assert store._file.connection() is not parents
     store.put_run(RunEntry("child", "p", status="done"))
     store.close()
     os._exit(0)

@@ -48,8 +48,8 @@ def opened(
     from headrace.core.contracts import CredentialRef
     from headrace.runner.secrets import OrgTokens, RunSecrets
     from headrace.secrets.vault import Vault
+    from headrace.state.file import FILE
     from headrace.state.folder import state_folder
-    from headrace.state.store import FILE
     from headrace.steps.integrations.kms_decrypt import KmsDecrypt
 
     files = (secrets_file,) if secrets_file is not None else ()

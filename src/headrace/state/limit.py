@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from threading import Lock
 
+from headrace.state.file import StateFile, transaction
+
 _PRUNE_EVERY = 64
 _CLOCK_STEP = 1_000_000
 """Microseconds by which the clocks of two processes may differ before it counts as set back."""
@@ -48,6 +50,24 @@ def reserve(
     if seq % _PRUNE_EVERY == 0:
         connection.execute("DELETE FROM limits WHERE name = ? AND at < ?", (name, now - window - _CLOCK_STEP))
     return (go - now) / 1_000_000
+
+
+class SharedLimit:
+    """:class:`~headrace.state.contract.Limit` in the state file; of this process alone while the file cannot be used."""
+
+    def __init__(self, file: StateFile, name: str, now: Callable[[], int]) -> None:
+        self._file = file
+        self._name = name
+        self._now = now
+        self._alone = LocalLimit(now)
+
+    def reserve(self, requests: int, per_seconds: float, burst: int = 0) -> float:
+        def work(connection: sqlite3.Connection) -> float:
+            with transaction(connection):
+                return reserve(connection, self._name, self._now(), requests, per_seconds, burst)
+
+        seconds = self._file.do(work, -1.0)
+        return seconds if seconds >= 0 else self._alone.reserve(requests, per_seconds, burst)
 
 
 class LocalLimit:
