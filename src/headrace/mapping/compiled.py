@@ -13,7 +13,7 @@ from headrace.core.contracts import Limits
 from headrace.core.paths import Path
 from headrace.mapping import fast, slow
 from headrace.mapping.cells import Unfit
-from headrace.mapping.fast import TableSources
+from headrace.mapping.elements import TableSources
 from headrace.mapping.functions import FUNCTIONS
 from headrace.mapping.plan import ColumnPlan, TablePlan, TableState
 from headrace.mapping.rows import Columns, merged, take
