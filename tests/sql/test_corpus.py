@@ -99,3 +99,38 @@ def test_there_are_sixty() -> None:
     assert len(found) >= 60
     assert {case.dialect for case in found} == {"bigquery", "snowflake", "postgresql"}
     assert set(COLUMNS) == {"id", "name", "amount", "qty", "active", "day", "at", "payload"}
+
+
+def test_the_greatest_text_is_the_same_under_any_collation_of_the_database() -> None:
+    """The server of these tests has only one; what is ordered says by what."""
+    from headrace.sql.translate import read, translate
+
+    query = read("SELECT GREATEST(name, 'b') AS a, LEAST(name, 'b') AS c FROM events", "bigquery")
+    made = translate(query, "postgresql", columns={"events": {"name": "string"}}).sql
+    assert made.count('COLLATE "C"') == 4
+
+
+def test_how_a_database_writes_dates_does_not_count(postgres_server: str) -> None:
+    import psycopg
+
+    case = next(case for case in constructs() if case.name == "bigquery-timestamp-trunc-date-trunc")
+    dates = Construct("dates", "", "bigquery", "SELECT CAST(day AS STRING) AS a FROM events WHERE id = 1", None, {})
+    with psycopg.connect(postgres_server, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE dates")
+        admin.execute("ALTER DATABASE dates SET DateStyle = 'SQL, DMY'")
+    destination = from_url(postgres_server.rpartition("/")[0] + "/dates")
+    fill(destination)
+    with destination.open() as session:
+        assert case.rows is not None
+        assert result(session, run(session, destination, case), case.rows) == in_order(case.rows)
+        assert result(session, run(session, destination, dates), []) == [["2024-01-31"]]
+
+
+def test_a_whole_number_of_more_than_64_bits_is_no_float_on_sqlite(tmp_path: Path) -> None:
+    from headrace.core.errors import CommitFailed
+
+    big = Construct("big", "", "bigquery", "SELECT (id + 9223372036854775806) * 2 AS a FROM events", None, {})
+    destination = from_url(f"sqlite:///{tmp_path}/big.db")
+    fill(destination)
+    with destination.open() as session, pytest.raises(CommitFailed):
+        run(session, destination, big)

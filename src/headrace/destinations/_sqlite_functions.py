@@ -180,12 +180,31 @@ def _divide_int(left: int, right: int) -> int:
 
 @_sql(2)
 def _modulo(left: int, right: int) -> int:
-    return int(math.fmod(left, right))
+    rest = abs(left) % abs(right)
+    return rest if left >= 0 else -rest
 
 
 @_sql(2)
 def _round(value: float, places: int) -> float:
     return float(Decimal(repr(value)).quantize(Decimal(1).scaleb(-int(places)), ROUND_HALF_UP))
+
+
+@_sql(1)
+def _exact(value: Any) -> int:
+    """A result of arithmetic with whole numbers, which SQLite makes a float when 64 bits do not hold it."""
+    if isinstance(value, float):
+        raise ValueError("a whole number of more than 64 bits")
+    return int(value)
+
+
+@_sql(1)
+def _json_float(value: float) -> str:
+    return repr(float(value))
+
+
+@_sql(1)
+def _no_array(value: Any) -> None:
+    raise ValueError("JSON that is no array where one is unnested")
 
 
 @_sql(1)
@@ -217,12 +236,12 @@ _FUNCTIONS["headrace_least"] = (-1, _least)
 
 @_sql(1)
 def _lower(value: Any) -> str:
-    return str(value).lower()
+    return str(value).replace("İ", "i").lower()
 
 
 @_sql(1)
 def _upper(value: Any) -> str:
-    return str(value).upper()
+    return "".join(up if len(up := sign.upper()) == 1 else sign for sign in str(value))
 
 
 @_sql(2)
@@ -290,6 +309,7 @@ class _Sorted:
         self.down = bool(down)
 
     def values(self) -> list[Any]:
+        self.rows.sort(key=lambda row: (row[1] is None, row[1]))  # rows of one place
         placed = sorted((row for row in self.rows if row[0] is not None), key=lambda row: row[0], reverse=self.down)
         return [value for _, value in [*placed, *(row for row in self.rows if row[0] is None)]]
 

@@ -246,7 +246,7 @@ def connect(dsn: str) -> psycopg.Connection[Row]:
     try:
         patience: dict[str, Any] = {} if "connect_timeout" in dsn else {"connect_timeout": 10}
         connection = psycopg.connect(dsn, autocommit=True, prepare_threshold=None, client_encoding="UTF8", **patience)
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'")
     except psycopg.ProgrammingError:  # libpq quotes what it cannot read, the password too
         raise CannotOpen("PostgreSQL cannot read this URL") from None
     except psycopg.Error as error:

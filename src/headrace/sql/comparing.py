@@ -48,6 +48,13 @@ def no_json(rw: Rw, node: Any, *values: Any) -> None:
         raise rw.refuse(node, "JSON compared, ordered or grouped by", "take a value out of it, as text")
 
 
+def collated(rw: Rw, node: Any) -> Node:
+    """``node`` as PostgreSQL orders it by its characters, whatever the collation of the database is."""
+    if rw.target != "postgresql" or rw.kind(node) != "text":
+        return node
+    return exp.Collate(this=node, expression=exp.to_identifier("C", quoted=True))
+
+
 def _literal(node: Any) -> bool:
     return isinstance(node.this if isinstance(node, exp.Neg) else node, exp.Literal)
 
@@ -90,6 +97,8 @@ def arithmetic(rw: Rw, node: Any) -> Node:
     if "decimal" in kinds and "float" not in kinds:
         no_decimal(rw, node, node.this, node.expression)
         node.type = exp.DataType.build("DECIMAL")
+    if rw.target == "sqlite" and kinds == {"int"}:
+        return call("exact", node.copy(), kind="BIGINT")
     return node
 
 

@@ -156,6 +156,8 @@ class Rewriting:
                 ):
                     if node.args.get(key):
                         raise self.refuse(node, f"SELECT … {key.upper()}")
+            elif isinstance(node, exp.Collate):
+                raise self.refuse(node)
             elif isinstance(node, exp.TableFromRows):
                 raise self.refuse(node, "TABLE(…)", "write , LATERAL FLATTEN(input => …) f")
             elif isinstance(node, exp.Table):
@@ -202,7 +204,10 @@ class Rewriting:
         document = self._document(array)
         inner = exp.select(document)  # rewritten on its own: it stands outside the tree by now
         document = Rewriting(self.query, self.target).rewrite(inner).expressions[0]
-        source = exp.Anonymous(this=ITEMS, expressions=[document.copy()])
+        guard = {"bigquery": "array_or_null", "snowflake": "array_unless_object"}.get(
+            self.query.dialect, "array_or_fail"
+        )
+        source = exp.Anonymous(this=ITEMS, expressions=[call(guard, document.copy(), kind="JSON")])
         made: exp.Expr = exp.Table(this=source, alias=exp.TableAlias(this=exp.to_identifier(table.alias_or_name)))
         if self.target != "sqlite":
             made = exp.Lateral(this=source, alias=exp.TableAlias(this=exp.to_identifier(table.alias_or_name)))
@@ -224,8 +229,10 @@ class Rewriting:
         from headrace.sql.comparing import COMPARISONS, sides_of
 
         choices = (exp.Coalesce, exp.Case, exp.If, exp.Nullif, exp.Greatest, exp.Least)
-        for node in list(tree.find_all(*COMPARISONS, *choices)):
-            sides = sides_of(node)
+        compared = [(node, sides_of(node)) for node in tree.find_all(*COMPARISONS, *choices)]
+        cases = (case for case in tree.find_all(exp.Case) if case.this is not None)
+        compared += [(case, [case.this, *(branch.this for branch in case.args["ifs"])]) for case in cases]
+        for node, sides in compared:
             kinds = {self.kind(side) for side in sides}
             for kind in ("timestamp", "date"):
                 if kind in kinds:
@@ -370,7 +377,9 @@ class Rewriting:
             return given
         inside = re.compile(r"\\([wds])(?=[^\[]*\])")
         plain = inside.sub(lambda found: _CLASSES[found[1]], given.name)
-        return exp.Literal.string(re.sub(r"\\([wds])", lambda found: f"[{_CLASSES[found[1]]}]", plain))
+        plain = re.sub(r"\\([wds])", lambda found: f"[{_CLASSES[found[1]]}]", plain)
+        any_sign = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|(\.)", re.DOTALL)  # a dot is no line's end elsewhere
+        return exp.Literal.string(any_sign.sub(lambda found: r"[^\n]" if found[1] else found[0], plain))
 
 
 def _title(node: exp.Expr) -> str:

@@ -13,8 +13,20 @@ CAST({0} AS JSON)
 -- name: json_length
 CAST(json_array_length({0}, {1}) AS BIGINT)
 
+-- name: array_or_null
+CASE WHEN json_type({0}) = 'ARRAY' THEN {0} END
+
+-- name: array_unless_object
+CASE json_type({0}) WHEN 'ARRAY' THEN {0} WHEN 'OBJECT' THEN error('a JSON object where an array is unnested') END
+
+-- name: array_or_fail
+CASE WHEN json_type({0}) = 'ARRAY' THEN {0} WHEN json_type({0}) <> 'NULL' THEN error('JSON that is no array where one is unnested') END
+
 -- name: json_object
 json_object({*})
+
+-- name: json_object_without_nulls
+json_merge_patch('{}', json_object({*}))
 
 -- name: items
 (SELECT UNNEST(json_extract({0}, '$[*]')) AS "value")
@@ -59,7 +71,7 @@ strftime(CAST({0} AS TIMESTAMPTZ), {1})
 CAST(strptime({0}, {1}) AS DATE)
 
 -- name: to_int
-CAST(round(CAST({0} AS DECIMAL(38, 9))) AS BIGINT)
+CAST(round(CAST(CAST({0} AS VARCHAR) AS DECIMAL(38, 18))) AS BIGINT)
 
 -- name: bool_to_int
 CAST({0} AS BIGINT)
@@ -74,7 +86,7 @@ CAST({0} AS DOUBLE)
 TRY_CAST(CASE WHEN regexp_full_match(trim(CAST({0} AS VARCHAR)), '[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?') THEN {0} END AS DOUBLE)
 
 -- name: to_decimal
-CAST({0} AS DECIMAL(38, 9))
+CAST(CAST({0} AS VARCHAR) AS DECIMAL(38, 9))
 
 -- name: to_text
 CAST({0} AS VARCHAR)
@@ -98,7 +110,8 @@ CASE WHEN {0} IS NULL THEN NULL WHEN lower({0}) = 'true' THEN TRUE WHEN lower({0
 (CASE WHEN {0} IS NULL THEN NULL WHEN {1} = 0 THEN error(concat('division by zero: ', {0})) ELSE CAST({0} AS BIGINT) % CAST({1} AS BIGINT) END)
 
 -- name: round
-CAST(round(CAST({0} AS DECIMAL(38, 10)), {1}) AS DOUBLE)
+CASE WHEN abs({0}) < 1e16 THEN CAST(CAST(round(CAST(CAST({0} AS VARCHAR) AS DECIMAL(38, 20)), {1}) AS VARCHAR) AS DOUBLE)
+  ELSE CAST({0} AS DOUBLE) END
 
 -- name: floor
 CAST(floor({0}) AS DOUBLE)
@@ -128,16 +141,16 @@ count(CASE WHEN {0} THEN 1 END)
 string_agg({0}, {1})
 
 -- name: join_texts_asc
-string_agg({0}, {1} ORDER BY {2} ASC NULLS LAST)
+string_agg({0}, {1} ORDER BY {2} ASC NULLS LAST, {0})
 
 -- name: join_texts_desc
-string_agg({0}, {1} ORDER BY {2} DESC NULLS LAST)
+string_agg({0}, {1} ORDER BY {2} DESC NULLS LAST, {0})
 
 -- name: array_asc
-to_json(list({0} ORDER BY {1} ASC NULLS LAST))
+to_json(list({0} ORDER BY {1} ASC NULLS LAST, {0} ASC NULLS LAST))
 
 -- name: array_desc
-to_json(list({0} ORDER BY {1} DESC NULLS LAST))
+to_json(list({0} ORDER BY {1} DESC NULLS LAST, {0} ASC NULLS LAST))
 
 -- name: greatest
 greatest({*})
@@ -149,7 +162,7 @@ least({*})
 lower({0})
 
 -- name: upper
-upper({0})
+replace(upper(replace({0}, 'ß', chr(57344))), chr(57344), 'ß')
 
 -- name: trim
 trim({0}, {1})

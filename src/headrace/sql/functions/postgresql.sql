@@ -13,8 +13,20 @@ CAST({0} AS json)
 -- name: json_length
 CAST(json_array_length(CAST({0} AS json) #> {1}) AS bigint)
 
+-- name: array_or_null
+CASE WHEN json_typeof({0}) = 'array' THEN {0} END
+
+-- name: array_unless_object
+CASE WHEN json_typeof({0}) IN ('array', 'object') THEN {0} END
+
+-- name: array_or_fail
+CASE WHEN json_typeof({0}) <> 'null' THEN {0} END
+
 -- name: json_object
 json_build_object({*})
+
+-- name: json_object_without_nulls
+json_strip_nulls(json_build_object({*}))
 
 -- name: items
 (SELECT value FROM json_array_elements(CAST({0} AS json)) AS e(value))
@@ -63,7 +75,7 @@ to_char(CAST({0} AS timestamptz), {1})
 to_date({0}, {1})
 
 -- name: to_int
-CAST(round(CAST({0} AS numeric)) AS bigint)
+CAST(round(CAST(CAST({0} AS text) AS numeric)) AS bigint)
 
 -- name: bool_to_int
 CAST(CAST({0} AS integer) AS bigint)
@@ -78,7 +90,7 @@ CAST({0} AS double precision)
 CAST(CASE WHEN trim(CAST({0} AS text)) ~ '^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$' THEN {0} END AS double precision)
 
 -- name: to_decimal
-CAST({0} AS numeric(38, 9))
+CAST(CAST({0} AS text) AS numeric(38, 9))
 
 -- name: to_text
 CAST({0} AS text)
@@ -102,7 +114,7 @@ CASE lower({0}) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE ELSE CAST({0} AS b
 (CAST({0} AS bigint) % CAST({1} AS bigint))
 
 -- name: round
-CAST(round(CAST({0} AS numeric), {1}) AS double precision)
+CAST(round(CAST(CAST({0} AS text) AS numeric), {1}) AS double precision)
 
 -- name: floor
 CAST(floor({0}) AS double precision)
@@ -132,16 +144,16 @@ count(CASE WHEN {0} THEN 1 END)
 string_agg({0}, {1})
 
 -- name: join_texts_asc
-string_agg({0}, {1} ORDER BY {2} ASC NULLS LAST)
+string_agg({0}, {1} ORDER BY {2} ASC NULLS LAST, {0} COLLATE "C")
 
 -- name: join_texts_desc
-string_agg({0}, {1} ORDER BY {2} DESC NULLS LAST)
+string_agg({0}, {1} ORDER BY {2} DESC NULLS LAST, {0} COLLATE "C")
 
 -- name: array_asc
-json_agg({0} ORDER BY {1} ASC NULLS LAST)
+json_agg({0} ORDER BY {1} ASC NULLS LAST, {2} ASC NULLS LAST)
 
 -- name: array_desc
-json_agg({0} ORDER BY {1} DESC NULLS LAST)
+json_agg({0} ORDER BY {1} DESC NULLS LAST, {2} ASC NULLS LAST)
 
 -- name: greatest
 greatest({*})

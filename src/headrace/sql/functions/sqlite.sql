@@ -14,8 +14,29 @@ json({0})
 -- name: json_length
 json_array_length({0}, {1})
 
+-- name: array_or_null
+CASE WHEN json_type({0}) = 'array' THEN {0} END
+
+-- name: array_unless_object
+CASE json_type({0}) WHEN 'array' THEN {0} WHEN 'object' THEN headrace_no_array({0}) END
+
+-- name: array_or_fail
+CASE WHEN json_type({0}) = 'array' THEN {0} WHEN json_type({0}) <> 'null' THEN headrace_no_array({0}) END
+
 -- name: json_object
 json_object({*})
+
+-- name: json_object_without_nulls
+json_patch('{}', json_object({*}))
+
+-- name: json_bool
+json(CASE WHEN {0} THEN 'true' WHEN NOT {0} THEN 'false' END)
+
+-- name: json_float
+json(headrace_json_float({0}))
+
+-- name: exact
+headrace_exact({0})
 
 -- name: items
 json_each({0})

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from headrace.sql.comparing import no_decimal
+from headrace.sql.comparing import collated, no_decimal
 from headrace.sql.portable import Rewriting
 from headrace.sql.registry import rule
 from headrace.sql.targets import call
@@ -22,7 +22,7 @@ def _sum(rw: Rw, node: Any) -> Node:
     if isinstance(node.this, exp.Distinct):
         raise rw.refuse(node, "SUM(DISTINCT)")
     no_decimal(rw, node, node.this)
-    if kind in ("text", "json"):
+    if kind in ("text", "json", "bool"):
         raise rw.refuse(node, f"SUM of a {kind}", "cast it to a number")
     if kind == "float":
         return call("sum_float", node.this, kind="DOUBLE")
@@ -104,4 +104,5 @@ def _array(rw: Rw, node: Any) -> Node:
         raise rw.refuse(node, "an array without ORDER BY", "the order of the rows would be chance")
     if rw.kind(value) not in ("int", "text", "float"):
         raise rw.refuse(node, "an array of values that are neither numbers nor texts", "cast them")
-    return call("array_desc" if down else "array_asc", value, key, kind="JSON")
+    tie = collated(rw, value.copy())
+    return call("array_desc" if down else "array_asc", value, key, tie, kind="JSON")

@@ -50,17 +50,19 @@ def _json_array(rw: Rw, node: Any) -> Node:
 
 @rule(exp.ArraySize)
 def _json_length(rw: Rw, node: Any) -> Node:
-    return call("json_length", node.this, rw.json_path(node, exp.JSONPath(expressions=[])), kind="BIGINT")
+    array = call("array_or_null", node.this, kind="JSON")
+    return call("json_length", array, rw.json_path(node, exp.JSONPath(expressions=[])), kind="BIGINT")
 
 
 @function("jsonb_array_length", "json_array_length")
 def _jsonb_length(rw: Rw, node: Any) -> Node:
-    return call("json_length", node.expressions[0], rw.json_path(node, exp.JSONPath(expressions=[])), kind="BIGINT")
+    array = call("array_or_fail", node.expressions[0], kind="JSON")
+    return call("json_length", array, rw.json_path(node, exp.JSONPath(expressions=[])), kind="BIGINT")
 
 
 @function("jsonb_build_object", "json_build_object")
 def _json_object(rw: Rw, node: Any) -> Node:
-    return call("json_object", *node.expressions, kind="JSON")
+    return call("json_object", *_values(rw, node, node.expressions), kind="JSON")
 
 
 @rule(exp.Struct)
@@ -68,7 +70,22 @@ def _struct(rw: Rw, node: Any) -> Node:
     pairs = node.expressions
     if rw.query.dialect != "snowflake" or not all(isinstance(pair, exp.PropertyEQ) for pair in pairs):
         raise rw.refuse(node)
-    return call("json_object", *[part for pair in pairs for part in (pair.this, pair.expression)], kind="JSON")
+    parts = [part for pair in pairs for part in (pair.this, pair.expression)]
+    if any(rw.kind(pair.expression) == "json" for pair in pairs):
+        raise rw.refuse(node, "an object made of JSON", "its nulls would be lost with those of the object itself")
+    return call("json_object_without_nulls", *_values(rw, node, parts), kind="JSON")
+
+
+def _values(rw: Rw, node: Any, parts: Any) -> list[Node]:
+    """What an object is made of, as JSON has it. Raises SqlProblem for values that databases write differently."""
+    found = []
+    for part in parts:
+        kind = rw.kind(part)
+        if kind in ("timestamp", "decimal"):
+            raise rw.refuse(node, f"a {kind} in JSON", "format it as a text, or cast it")
+        made = {"bool": "json_bool", "float": "json_float", "json": "json_parse"}.get(kind)
+        found.append(call(made, part.copy(), kind="JSON") if made and rw.target == "sqlite" else part)
+    return found
 
 
 @rule(exp.PropertyEQ)

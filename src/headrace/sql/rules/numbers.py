@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from headrace.sql.comparing import no_decimal, no_json
+from headrace.sql.comparing import collated, no_decimal, no_json
 from headrace.sql.portable import Rewriting
 from headrace.sql.registry import rule
 from headrace.sql.targets import call
@@ -32,12 +32,20 @@ def _divide(rw: Rw, node: Any) -> Node:
 
 @rule(exp.IntDiv)
 def _divide_int(rw: Rw, node: Any) -> Node:
-    return call("divide_int", node.this, node.expression, kind="BIGINT")
+    return call("divide_int", *_whole(rw, node), kind="BIGINT")
 
 
 @rule(exp.Mod)
 def _modulo(rw: Rw, node: Any) -> Node:
-    return call("modulo", node.this, node.expression, kind="BIGINT")
+    return call("modulo", *_whole(rw, node), kind="BIGINT")
+
+
+def _whole(rw: Rw, node: Any) -> tuple[Node, Node]:
+    """Both numbers. Raises SqlProblem where one is known to be no whole number: its fraction would be lost."""
+    for side in (node.this, node.expression):
+        if rw.kind(side) in ("float", "decimal"):
+            raise rw.refuse(node, "DIV or MOD of numbers with fractions", "cast them to whole numbers")
+    return node.this, node.expression
 
 
 @rule(exp.SafeDivide)
@@ -71,7 +79,11 @@ def _greatest(rw: Rw, node: Any) -> Node:
     no_json(rw, node, *args)
     no_decimal(rw, node, *args)
     name = "greatest" if isinstance(node, exp.Greatest) else "least"
-    made = call(name, *args, kind=node.this.type.sql() if node.this.type is not None else "")
+    made = call(
+        name,
+        *(collated(rw, arg.copy()) for arg in args),
+        kind=node.this.type.sql() if node.this.type is not None else "",
+    )
     if rw.query.dialect == "postgresql":
         return made
     absent: Any = args[0].copy().is_(exp.null())

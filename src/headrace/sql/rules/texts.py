@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlglot import exp
@@ -43,11 +44,20 @@ def _substring(rw: Rw, node: Any) -> Node:
         raise rw.refuse(node, "SUBSTR from a place that is no positive number")
     if length is None:
         return call("substring", node.this, start, kind="TEXT")
+    _plain_length(rw, node, length)
     return call("substring_for", node.this, start, length, kind="TEXT")
+
+
+def _plain_length(rw: Rw, node: Any, length: Any) -> None:
+    if not isinstance(length, exp.Literal) or length.is_string:
+        raise rw.refuse(
+            node, "SUBSTR or LEFT with a length that is no plain number", "negative ones mean different things"
+        )
 
 
 @rule(exp.Left)
 def _left(rw: Rw, node: Any) -> Node:
+    _plain_length(rw, node, node.expression)
     return call("substring_for", node.this, 1, node.expression, kind="TEXT")
 
 
@@ -79,6 +89,8 @@ def _split_part(rw: Rw, node: Any) -> Node:
     index = node.args.get("part_index")
     if not isinstance(index, exp.Literal) or index.is_string or index.name == "0":
         raise rw.refuse(node, "SPLIT_PART other than a positive part")
+    if not isinstance(node.args["delimiter"], exp.Literal) or not node.args["delimiter"].name:
+        raise rw.refuse(node, "SPLIT_PART by what is no plain text")
     return call("split_part", node.this, node.args["delimiter"], index, kind="TEXT")
 
 
@@ -92,15 +104,25 @@ def _like(rw: Rw, node: Any) -> Node:
 
 @rule(exp.Concat)
 def _concat(rw: Rw, node: Any) -> Node:
-    parts = list(node.expressions)
+    parts = [_as_text(rw, node, part) for part in node.expressions]
     if rw.query.dialect == "postgresql":
+        if any(rw.kind(part) == "bool" for part in node.expressions):
+            raise rw.refuse(node, "CONCAT of a boolean", "cast it to text")
         parts = [exp.Coalesce(this=part, expressions=[exp.Literal.string("")]) for part in parts]
     return call("concat", *parts, kind="TEXT")
 
 
 @rule(exp.DPipe)
 def _pipe(rw: Rw, node: Any) -> Node:
-    return call("concat", node.this, node.expression, kind="TEXT")
+    return call("concat", _as_text(rw, node, node.this), _as_text(rw, node, node.expression), kind="TEXT")
+
+
+def _as_text(rw: Rw, node: Any, part: Any) -> Node:
+    """A part of a text that is put together, when it is written the same everywhere. Raises SqlProblem otherwise."""
+    kind = rw.kind(part)
+    if kind in ("float", "decimal", "timestamp", "json"):
+        raise rw.refuse(node, f"a {kind} as part of a text", "cast it to a whole number, or format it")
+    return call("bool_to_text", part.copy(), kind="TEXT") if kind == "bool" else part
 
 
 @rule(exp.RegexpLike)
@@ -126,7 +148,10 @@ def _regexp_replace(rw: Rw, node: Any) -> Node:
     everywhere = rw.query.dialect != "postgresql" or str(node.args.get("modifiers") or "").strip("'") == "g"
     if not isinstance(text, exp.Literal) or "\\" in text.name or not everywhere:
         raise rw.refuse(node, "REGEXP_REPLACE other than every match by a plain text")
-    return call("regexp_replace", node.this, rw.pattern(node, whole=True), text, kind="TEXT")
+    pattern = rw.pattern(node, whole=True)
+    if re.search(node.args["expression"].name, ""):
+        raise rw.refuse(node, "REGEXP_REPLACE of a pattern that matches nothing at all", "write + where it has *")
+    return call("regexp_replace", node.this, pattern, text, kind="TEXT")
 
 
 @rule(exp.MD5)

@@ -37,9 +37,11 @@ def _cast(rw: Rw, node: Any) -> Node:
         after = "int"  # NUMBER is NUMBER(38, 0)
     if trying and after not in ("int", "float"):
         raise rw.refuse(node, f"SAFE_CAST or TRY_CAST to {kind}", "to whole numbers and floats only")
+    if trying and before not in ("text", "int", ""):
+        raise rw.refuse(node, f"SAFE_CAST or TRY_CAST of a {before}", "of texts and whole numbers only: write CAST")
     match after:
         case "int" if trying:
-            return call("try_int", inner, kind="BIGINT")
+            return _try_int(rw, inner)
         case "float" if trying:
             return call("try_float", inner, kind="DOUBLE")
         case "int" if rw.query.dialect == "postgresql" and before in ("float", ""):
@@ -78,4 +80,13 @@ def _cast(rw: Rw, node: Any) -> Node:
 def _to_number(rw: Rw, node: Any) -> Node:
     if node.args.get("format") is not None or str(node.args.get("scale") or "0") != "0":
         raise rw.refuse(node)
-    return call("try_int" if node.args.get("safe") else "to_int", node.this, kind="BIGINT")
+    return _try_int(rw, node.this) if node.args.get("safe") else call("to_int", node.this, kind="BIGINT")
+
+
+def _try_int(rw: Rw, value: Any) -> Node:
+    """The whole number that a text is; Snowflake rounds one with a fraction."""
+    if rw.query.dialect != "snowflake" or rw.kind(value) == "int":
+        return call("try_int", value, kind="BIGINT")
+    number = call("try_float", value.copy(), kind="DOUBLE")
+    fits = exp.LT(this=exp.Abs(this=number), expression=exp.Literal.number("1e18"))
+    return exp.Case(ifs=[exp.If(this=fits, true=call("to_int", value.copy(), kind="BIGINT"))])

@@ -1,0 +1,5 @@
+-- construct: COLLATE
+-- dialect: postgresql
+-- rows: [[1]]
+-- refused (duckdb, sqlite): COLLATE
+SELECT id FROM events WHERE name COLLATE "C" < 'b'
