@@ -19,6 +19,7 @@ from headrace.core.suggest import did_you_mean
 from headrace.core.types import ColumnType
 from headrace.sql.library import DIALECTS
 from headrace.sql.portable import Rewriting
+from headrace.sql.prepare import prepare
 from headrace.sql.problem import SqlProblem
 from headrace.sql.read import Query, Unknown, fill, literal, read, table_name, variables
 from headrace.sql.targets import write
@@ -65,7 +66,7 @@ def translate(
         return Statement(_written(query, tree, target) if needs(query) else query.text, _names(tree))
     names = [fold(name) for name in tree.named_selects]
     rewriting = Rewriting(query, target)
-    tree = rewriting.prepare(tree)
+    tree = prepare(rewriting, tree)
     tree = _typed(query, tree, rewriting, columns)
     tree = rewriting.rewrite(tree)
     tree = _without(tree, target)

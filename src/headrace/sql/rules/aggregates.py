@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlglot import exp
 
 from headrace.sql.comparing import collated, no_decimal
+from headrace.sql.nodes import Node
 from headrace.sql.portable import Rewriting
 from headrace.sql.registry import rule
 from headrace.sql.targets import call
 
-Node = Any
-"""A node of the library's, whose copies and parts have no types."""
-Rw = Rewriting
-
 
 @rule(exp.Sum)
-def _sum(rw: Rw, node: Any) -> Node:
+def _sum(rw: Rewriting, node: Node) -> Node:
     kind = rw.kind(node.this)
     if isinstance(node.this, exp.Distinct):
         raise rw.refuse(node, "SUM(DISTINCT)")
@@ -32,7 +27,7 @@ def _sum(rw: Rw, node: Any) -> Node:
     return call("sum_plain" if around else "sum_int", node.this, kind="BIGINT")
 
 
-def whole(rw: Rw, node: Any) -> Node:
+def whole(rw: Rewriting, node: Node) -> Node:
     """A sum of whole numbers is one, whatever the destination adds up in."""
     inner = node.this.this if isinstance(node.this, exp.Filter) else node.this
     if (
@@ -45,12 +40,12 @@ def whole(rw: Rw, node: Any) -> Node:
 
 
 @rule(exp.Filter)
-def _filter(rw: Rw, node: Any) -> Node:
+def _filter(rw: Rewriting, node: Node) -> Node:
     return whole(rw, node)
 
 
 @rule(exp.Avg)
-def _avg(rw: Rw, node: Any) -> Node:
+def _avg(rw: Rewriting, node: Node) -> Node:
     if isinstance(node.this, exp.Distinct):
         raise rw.refuse(node, "AVG(DISTINCT)")
     if rw.query.dialect != "bigquery" and rw.kind(node.this) != "float":
@@ -61,21 +56,21 @@ def _avg(rw: Rw, node: Any) -> Node:
 
 
 @rule(exp.CountIf)
-def _count_if(rw: Rw, node: Any) -> Node:
+def _count_if(rw: Rewriting, node: Node) -> Node:
     return call("count_if", node.this, kind="BIGINT")
 
 
 @rule(exp.LogicalOr, exp.LogicalAnd)
-def _any_true(rw: Rw, node: Any) -> Node:
+def _any_true(rw: Rewriting, node: Node) -> Node:
     return call("any_true" if isinstance(node, exp.LogicalOr) else "all_true", node.this, kind="BOOLEAN")
 
 
 @rule(exp.WithinGroup)
-def _within(rw: Rw, node: Any) -> Node:
+def _within(rw: Rewriting, node: Node) -> Node:
     raise rw.refuse(node, "WITHIN GROUP")
 
 
-def _ordered(rw: Rw, node: Any) -> tuple[Node, Node | None, bool]:
+def _ordered(rw: Rewriting, node: Node) -> tuple[Node, Node | None, bool]:
     """(value, what it is ordered by, whether downwards) of an aggregate."""
     inner = node.this
     if not isinstance(inner, exp.Order):
@@ -89,7 +84,7 @@ def _ordered(rw: Rw, node: Any) -> tuple[Node, Node | None, bool]:
 
 
 @rule(exp.GroupConcat)
-def _join(rw: Rw, node: Any) -> Node:
+def _join(rw: Rewriting, node: Node) -> Node:
     value, key, down = _ordered(rw, node)
     if key is None:
         raise rw.refuse(node, "joined texts without ORDER BY", "the order of the rows would be chance")
@@ -98,7 +93,7 @@ def _join(rw: Rw, node: Any) -> Node:
 
 
 @rule(exp.ArrayAgg)
-def _array(rw: Rw, node: Any) -> Node:
+def _array(rw: Rewriting, node: Node) -> Node:
     value, key, down = _ordered(rw, node)
     if key is None:
         raise rw.refuse(node, "an array without ORDER BY", "the order of the rows would be chance")

@@ -7,17 +7,14 @@ from typing import Any
 from sqlglot import exp
 
 from headrace.sql.comparing import collated, no_decimal, no_json
+from headrace.sql.nodes import Node
 from headrace.sql.portable import Rewriting
 from headrace.sql.registry import rule
 from headrace.sql.targets import call
 
-Node = Any
-"""A node of the library's, whose copies and parts have no types."""
-Rw = Rewriting
-
 
 @rule(exp.Div)
-def _divide(rw: Rw, node: Any) -> Node:
+def _divide(rw: Rewriting, node: Node) -> Node:
     left, right = rw.kind(node.this), rw.kind(node.expression)
     if rw.query.dialect == "bigquery" or "float" in (left, right):
         return call("divide", node.this, node.expression, kind="DOUBLE")
@@ -31,16 +28,16 @@ def _divide(rw: Rw, node: Any) -> Node:
 
 
 @rule(exp.IntDiv)
-def _divide_int(rw: Rw, node: Any) -> Node:
+def _divide_int(rw: Rewriting, node: Node) -> Node:
     return call("divide_int", *_whole(rw, node), kind="BIGINT")
 
 
 @rule(exp.Mod)
-def _modulo(rw: Rw, node: Any) -> Node:
+def _modulo(rw: Rewriting, node: Node) -> Node:
     return call("modulo", *_whole(rw, node), kind="BIGINT")
 
 
-def _whole(rw: Rw, node: Any) -> tuple[Node, Node]:
+def _whole(rw: Rewriting, node: Node) -> tuple[Node, Node]:
     """Both numbers. Raises SqlProblem where one is known to be no whole number: its fraction would be lost."""
     for side in (node.this, node.expression):
         if rw.kind(side) in ("float", "decimal"):
@@ -49,12 +46,12 @@ def _whole(rw: Rw, node: Any) -> tuple[Node, Node]:
 
 
 @rule(exp.SafeDivide)
-def _safe_divide(rw: Rw, node: Any) -> Node:
+def _safe_divide(rw: Rewriting, node: Node) -> Node:
     return call("divide_or_null", node.this, node.expression, kind="DOUBLE")
 
 
 @rule(exp.Round)
-def _round(rw: Rw, node: Any) -> Node:
+def _round(rw: Rewriting, node: Node) -> Node:
     places = node.args.get("decimals")
     if node.args.get("truncate") is not None or (places is not None and not isinstance(places, exp.Literal)):
         raise rw.refuse(node, "ROUND with more than a number of digits")
@@ -67,14 +64,14 @@ def _round(rw: Rw, node: Any) -> Node:
 
 
 @rule(exp.Floor, exp.Ceil)
-def _floor(rw: Rw, node: Any) -> Node:
+def _floor(rw: Rewriting, node: Node) -> Node:
     if node.args.get("decimals") is not None or node.args.get("to") is not None:
         raise rw.refuse(node)
     return call("floor" if isinstance(node, exp.Floor) else "ceil", node.this, kind="DOUBLE")
 
 
 @rule(exp.Greatest, exp.Least)
-def _greatest(rw: Rw, node: Any) -> Node:
+def _greatest(rw: Rewriting, node: Node) -> Node:
     args = [node.this, *node.expressions]
     no_json(rw, node, *args)
     no_decimal(rw, node, *args)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlglot import exp
 
 from headrace.sql.comparing import check_place, no_decimal, no_json
+from headrace.sql.nodes import Node
+from headrace.sql.paths import json_path
 from headrace.sql.portable import Rewriting
 from headrace.sql.registry import rule
 from headrace.sql.rules.aggregates import whole
 from headrace.sql.targets import call
 
-Node = Any
-"""A node of the library's, whose copies and parts have no types."""
-Rw = Rewriting
-
 
 @rule(exp.NullSafeEQ, exp.NullSafeNEQ)
-def _distinct_from(rw: Rw, node: Any) -> Node:
+def _distinct_from(rw: Rewriting, node: Node) -> Node:
     no_json(rw, node, node.this, node.expression)
     no_decimal(rw, node, node.this, node.expression)
     name = "not_distinct_from" if isinstance(node, exp.NullSafeEQ) else "distinct_from"
@@ -26,14 +22,14 @@ def _distinct_from(rw: Rw, node: Any) -> Node:
 
 
 @rule(exp.Except, exp.Intersect)
-def _all(rw: Rw, node: Any) -> Node:
+def _all(rw: Rewriting, node: Node) -> Node:
     if not node.args.get("distinct"):
         raise rw.refuse(node, f"{type(node).__name__.upper()} ALL", "SQLite has only the form without doubles")
     return node
 
 
 @rule(exp.Ordered)
-def _order(rw: Rw, node: Any) -> Node:
+def _order(rw: Rewriting, node: Node) -> Node:
     no_json(rw, node, node.this)
     no_decimal(rw, node, node.this)
     if rw.target == "postgresql" and rw.kind(node.this) == "text":
@@ -49,7 +45,7 @@ def _order(rw: Rw, node: Any) -> Node:
 
 
 @rule(exp.Column)
-def _column(rw: Rw, node: Any) -> Node:
+def _column(rw: Rewriting, node: Node) -> Node:
     if node.table not in rw.items or node.name != "value":
         return node
     scalar = node.table in rw.scalars
@@ -59,11 +55,11 @@ def _column(rw: Rw, node: Any) -> Node:
         return call("json_any_text" if scalar else "json_part", *parts, kind=kind)
     if not scalar:
         return node
-    return call("json_any_text", node.copy(), rw.json_path(node, exp.JSONPath(expressions=[])), kind=kind)
+    return call("json_any_text", node.copy(), json_path(rw, node), kind=kind)
 
 
 @rule(exp.Min, exp.Max)
-def _extreme(rw: Rw, node: Any) -> Node:
+def _extreme(rw: Rewriting, node: Node) -> Node:
     if node.expressions:
         raise rw.refuse(node, f"{type(node).__name__.upper()} of several values")
     no_json(rw, node, node.this)
@@ -76,7 +72,7 @@ def _extreme(rw: Rw, node: Any) -> Node:
 
 
 @rule(exp.Window)
-def _window(rw: Rw, node: Any) -> Node:
+def _window(rw: Rewriting, node: Node) -> Node:
     check_place(rw, node)
     no_json(rw, node, *(node.args.get("partition_by") or ()))
     spec = node.args.get("spec")

@@ -6,17 +6,15 @@ from typing import Any
 
 from sqlglot import exp
 
+from headrace.sql.nodes import Node
+from headrace.sql.paths import json_path
 from headrace.sql.portable import Rewriting
 from headrace.sql.registry import rule
 from headrace.sql.targets import call
 
-Node = Any
-"""A node of the library's, whose copies and parts have no types."""
-Rw = Rewriting
-
 
 @rule(exp.Cast, exp.TryCast)
-def _cast(rw: Rw, node: Any) -> Node:
+def _cast(rw: Rewriting, node: Node) -> Node:
     if isinstance(node.to, exp.DataType) and node.find_ancestor(exp.Anonymous) is not None and node.is_type("text[]"):
         return node
     trying = isinstance(node, exp.TryCast)
@@ -25,7 +23,7 @@ def _cast(rw: Rw, node: Any) -> Node:
         inner = call("json_any_text", *inner.expressions, kind="TEXT")
         before = "text"
     elif before == "json" and isinstance(inner, exp.Column | exp.Anonymous):
-        whole = rw.json_path(node, exp.JSONPath(expressions=[]))
+        whole = json_path(rw, node)
         inner, before = call("json_any_text", inner, whole, kind="TEXT"), "text"
     after = rw.kind(node)
     kind = node.to.sql()
@@ -77,13 +75,13 @@ def _cast(rw: Rw, node: Any) -> Node:
 
 
 @rule(exp.ToNumber)
-def _to_number(rw: Rw, node: Any) -> Node:
+def _to_number(rw: Rewriting, node: Node) -> Node:
     if node.args.get("format") is not None or str(node.args.get("scale") or "0") != "0":
         raise rw.refuse(node)
     return _try_int(rw, node.this) if node.args.get("safe") else call("to_int", node.this, kind="BIGINT")
 
 
-def _try_int(rw: Rw, value: Any) -> Node:
+def _try_int(rw: Rewriting, value: Any) -> Node:
     """The whole number that a text is; Snowflake rounds one with a fraction."""
     if rw.query.dialect != "snowflake" or rw.kind(value) == "int":
         return call("try_int", value, kind="BIGINT")
