@@ -98,6 +98,36 @@ def test_lineage_in_a_file(sapi: Any, tmp_path: Path) -> None:
         assert document["producer"]
 
 
+def test_lineage_names_the_tables_that_sql_reads(tmp_path: Path) -> None:
+    file = tmp_path / "made.yml"
+    with serving(lambda path, params: (b'{"data": [{"id": 1}]}', 200, {})) as api:
+        steps = [
+            {
+                "step": "items", "processor": "generic.api_extractor",
+                "config": {"url": f"{api.url}/items", "tables": [{"table": "items", "columns": {"id": "id"}}]},
+            },
+            {
+                "step": "counted", "processor": "generic.sql_transformer",
+                "config": {
+                    "dialect": "bigquery",
+                    "sql_template": "WITH all_of AS (SELECT * FROM `{project}.{dataset}.{from}`) SELECT COUNT(*) AS n FROM all_of",
+                },
+            },
+        ]  # fmt: skip
+        pipeline = {"pipeline_id": "made", "inputs": {"from": {"default": "Items"}}, "steps": steps}
+        file.write_text(json.dumps(pipeline))
+        sink = OpenLineage(tmp_path / "lineage.jsonl")
+        found = headrace.run(file, destination=f"sqlite:///{tmp_path}/made.sqlite", state=tmp_path / "s", sinks=[sink])
+    assert found.status == "done"
+    end = json.loads((tmp_path / "lineage.jsonl").read_text().splitlines()[-1])
+    assert end["inputs"][0]["name"] == "/items"
+    outputs = {(each["namespace"], each["name"]) for each in end["outputs"]}
+    assert [(each["namespace"], each["name"].lower()) for each in end["inputs"][1:]] == [
+        (end["outputs"][0]["namespace"], "items")
+    ]
+    assert {"items", "counted"} <= {name for _, name in outputs}
+
+
 def test_a_failed_run_is_told_with_its_error(sapi: Any, server: Sandbox, tmp_path: Path) -> None:
     server.fault("status_400", nth=1)
     with pytest.raises(RequestFailed):

@@ -152,6 +152,8 @@ class StepFinished(Event):
     rows: Mapping[str, int] = field(default_factory=dict)
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The columns that the step's tables have by now, and their types."""
+    reads: tuple[str, ...] = ()
+    """The tables of the destination that its SQL read."""
 
 
 @dataclass(frozen=True, slots=True)

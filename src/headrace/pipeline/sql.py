@@ -14,13 +14,14 @@ from headrace import pipelines
 from headrace.core.contracts import Capabilities
 from headrace.core.errors import NotAllowed
 from headrace.core.suggest import did_you_mean
+from headrace.core.templates import Lookup
 from headrace.core.trust import EVERYTHING, Trust
 from headrace.core.types import ColumnType
 from headrace.mapping.spec import declared_columns, legacy_table
 from headrace.pipeline.shape import Problem, Shaped
 from headrace.pipeline.yaml import Place, Where
-from headrace.sql.holes import HOLE
-from headrace.steps.base import processors
+from headrace.sql.holes import HOLE, OWN
+from headrace.steps.base import Step, processors
 from headrace.steps.checks.sql import Sql
 from headrace.steps.generic.api_extractor import ApiExtractor
 from headrace.steps.generic.quality_checks import QualityChecks
@@ -231,6 +232,20 @@ class Lineage:
     table: str
     write: str
     sources: Mapping[str, str]
+
+
+def tables_read(config: Step, lookup: Lookup) -> tuple[str, ...]:
+    """The tables that a step reads by SQL, as its variables name them in a run."""
+    if not isinstance(config, SqlTransformer):
+        return ()
+    from headrace.sql.translate import SqlProblem, needs, read
+
+    try:
+        query = read(config.sql_template, config.dialect)
+    except SqlProblem:  # a stored step of an earlier version
+        return ()
+    values = {name: "" if name in OWN else lookup(name) for name in needs(query)}
+    return tuple(query.tables(values))
 
 
 def lineage(steps: Sequence[PipelineStep]) -> list[Lineage]:

@@ -18,6 +18,7 @@ from headrace.crawl.last import last_complete
 from headrace.crawl.plan import CrawlResult
 from headrace.pipeline.job import Job
 from headrace.pipeline.secrets import sensitive_columns, spelled_out
+from headrace.pipeline.sql import tables_read
 from headrace.runner import holding, records
 from headrace.runner.database import SessionThread
 from headrace.runner.holding import Surroundings
@@ -157,8 +158,12 @@ class _Run:
                     "status": "SUCCESS" if result.status == "done" else result.status,
                 }
                 columns = await self._columns(list(result.rows))
+                fold = self._database.capabilities.fold
+                reads = tuple(map(fold, tables_read(entry.config, ctx.lookup)))
                 self._fanout.emit(
-                    events.StepFinished(self._record.run_id, entry.step, result.status, dict(result.rows), columns)
+                    events.StepFinished(
+                        self._record.run_id, entry.step, result.status, dict(result.rows), columns, reads
+                    )
                 )
                 if result.status != "done":
                     problems.append(result.error)

@@ -1,4 +1,4 @@
-"""OpenLineage: which API a run read, which tables it wrote, and how it ended."""
+"""OpenLineage: which API a run read, which tables its SQL read, which ones it wrote, and how it ended."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class _Run:
     pipeline: str
     destination: str
     inputs: dict[tuple[str, str], None] = field(default_factory=dict)
+    read: dict[str, None] = field(default_factory=dict)
     columns: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
 
@@ -60,6 +61,7 @@ class OpenLineage:
                 run.inputs[_api(event.url)] = None
         elif isinstance(event, events.StepFinished):
             run.columns.update(event.columns)
+            run.read.update(dict.fromkeys(event.reads))
         elif isinstance(event, events.RunFinished):
             facets = {}
             if event.error:
@@ -87,7 +89,10 @@ class OpenLineage:
                     )
                 },
             },
-            "inputs": [{"namespace": origin, "name": path} for origin, path in run.inputs],
+            "inputs": [
+                *({"namespace": origin, "name": path} for origin, path in run.inputs),
+                *(_table(run, table) for table in run.read),
+            ],
             "outputs": [_output(run, table, rows.get(table, 0)) for table in sorted({*rows, *run.columns})],
         }
         line = json.dumps(document, default=str)
@@ -98,13 +103,17 @@ class OpenLineage:
             file.write(line + "\n")
 
 
-def _output(run: _Run, table: str, rows: int) -> dict[str, Any]:
+def _table(run: _Run, table: str) -> dict[str, Any]:
     namespace, prefix = run.destination, ""
     parts = urlsplit(run.destination)
     if parts.scheme == "postgresql":  # the naming of the specification: server, then database.table
         namespace = f"postgres://{parts.netloc.rpartition('@')[2] or 'localhost'}"
         prefix = f"{parts.path.strip('/')}."
-    found: dict[str, Any] = {"namespace": namespace, "name": prefix + table, "facets": {}}
+    return {"namespace": namespace, "name": prefix + table}
+
+
+def _output(run: _Run, table: str, rows: int) -> dict[str, Any]:
+    found = {**_table(run, table), "facets": {}}
     if columns := run.columns.get(table):
         fields = [{"name": name, "type": kind} for name, kind in columns.items()]
         found["facets"]["schema"] = _facet("1-1-1/SchemaDatasetFacet", fields=fields)
