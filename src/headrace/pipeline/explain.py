@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -116,7 +117,7 @@ class _Finding:
         elif self.expected:
             shaped.problem(self.path, self._mismatch())
         elif self.type in ("value_error", "assertion_error"):
-            shaped.problem(self.path, self.message.split(", ", 1)[1])
+            self._report_rule(shaped, self.message.split(", ", 1)[1])
         elif self.type == "string_pattern_mismatch":
             form = _FORMS.get(self.context["pattern"], f"has to be of the form {self.context['pattern']}")
             shaped.problem(self.path, f"{_shown(last if self._key else self.value)} {form}", key=self._key)
@@ -132,6 +133,16 @@ class _Finding:
             message = self.message.removeprefix("Input should be ").removeprefix("Input should ")
             share = ": 5 % is 0.05" if self.type == "less_than_equal" and self.context.get("le") == 1 else ""
             shaped.problem(self.path, f"should be {message}, got {_shown(self.value)}{share}", key=self._key)
+
+    def _report_rule(self, shaped: Shaped, message: str) -> None:
+        """What several keys of a mapping have to do with each other is said at the first of them that it names."""
+        found = shaped.locate(self.path, message)
+        if isinstance(self.value, dict):
+            words = re.findall(r"\w+", re.sub(r"'[^']*'", "", message))
+            named = next((word for word in words if word in self.value), None)
+            if named is not None:
+                found = shaped.locate((*self.path, named), message, key=True)._replace(label=found.label)
+        shaped.problems.append(found)
 
     @property
     def _key(self) -> bool:
