@@ -16,9 +16,9 @@ from headrace.core.errors import HeadraceError, InputError
 from headrace.core.http import Response
 from headrace.core.suggest import did_you_mean
 from headrace.discover.asked import Raw
-from headrace.discover.paging import around
 from headrace.discover.probe import Seen, read
 from headrace.discover.records import Found, lists
+from headrace.discover.values import around
 from headrace.sources.paginate._links import find
 
 _MOST_BYTES = 500_000_000

@@ -12,7 +12,7 @@ from headrace.core.errors import InputError
 from headrace.core.suggest import did_you_mean
 from headrace.discover.asked import Asked, provider_of
 from headrace.discover.draft import Draft, name_of, text_of
-from headrace.discover.paging import named
+from headrace.discover.named import named
 from headrace.discover.places import is_position
 from headrace.discover.records import columns, is_usual, key_of, lists, types
 from headrace.discover.schema import Schemas

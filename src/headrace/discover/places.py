@@ -22,6 +22,8 @@ CURSORS = (
     "continuation", "continuation_token", "continuationToken", "resumptionToken", "scroll_id", "page[cursor]",
     "page[after]", "next_cursor", "nextCursor", "$skiptoken",
 )  # fmt: skip
+LAST_KEYS = ("starting_after", "after", "after_id", "since_id", "last_id")
+"""Parameters that take the key of the last record."""
 _ALWAYS = frozenset({*PAGES[:-2], *CURSORS, "offset", "skip", "$skip", "startAt", "start_at", "page[offset]"})
 _BY_NAME = {
     "endcursor": "after", "nextcursor": "cursor", "next": "cursor", "nextpagetoken": "page_token", "nexttoken": "next_token",
@@ -51,3 +53,8 @@ def params_for(name: str) -> list[str]:
         "after",
     ]
     return list(dict.fromkeys(guess for guess in guesses if guess and re.fullmatch(r"[\w$@.\[\]-]+", guess)))
+
+
+def header_name(name: str) -> str:
+    """``X-Next-Cursor`` of x-next-cursor."""
+    return "-".join(part.capitalize() for part in name.split("-"))

@@ -14,9 +14,9 @@ from headrace.core.errors import RequestFailed
 from headrace.core.http import Request, Response
 from headrace.discover.asked import Asked, Raw
 from headrace.discover.har import Call, Place, places, without
-from headrace.discover.paging import around
 from headrace.discover.places import is_position
 from headrace.discover.probe import Probe
+from headrace.discover.values import around
 
 _VOLATILE = re.compile(
     r"_|_?t|ts|_?timestamp|nocache|cachebust(?:er)?|cb|rnd|rand(?:om)?|nonce|request_?id", re.IGNORECASE
