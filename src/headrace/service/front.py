@@ -72,7 +72,8 @@ class Front:
         if length is None and "transfer-encoding" not in headers:
             return receive
         declared = int(length) if length is not None and length.isdigit() else None
-        return await whole_body(receive, declared, self._config.max_body)
+        kind = headers.get("content-type", "json").lower()
+        return await whole_body(receive, declared, self._config.max_body, text="json" in kind)
 
 
 def own_names(config: ServiceConfig) -> Sequence[str] | None:

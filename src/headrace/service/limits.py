@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from headrace.service.problems import Refusal
 BODY_SECONDS = 20.0
 """From a request's headers to the end of its body."""
 _MOST_SENDERS = 10_000
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Buckets:
@@ -52,9 +55,11 @@ def too_many(wait: float, what: str = "requests") -> Refusal:
     )
 
 
-async def whole_body(receive: Receive, declared: int | None, most: int, seconds: float = BODY_SECONDS) -> Receive:
+async def whole_body(
+    receive: Receive, declared: int | None, most: int, seconds: float = BODY_SECONDS, *, text: bool = False
+) -> Receive:
     """Read a request's body and give it again. Raises Refusal: 413 for one of more than ``most`` bytes, 408 for one
-    that is not there after ``seconds``."""
+    that is not there after ``seconds``, 422 for JSON (``text``) with half a surrogate pair: no answer could hold it."""
     if declared is not None and declared > most:
         raise _too_large(most)
     messages: list[Message] = []
@@ -71,12 +76,29 @@ async def whole_body(receive: Receive, declared: int | None, most: int, seconds:
                     break
     except TimeoutError:
         raise Refusal(408, f"the body did not come within {seconds:g} s", headers={"Connection": "close"}) from None
+    if text:
+        _check_text(b"".join(message.get("body", b"") for message in messages))
     messages.reverse()
 
     async def again() -> Message:
         return messages.pop() if messages else await receive()
 
     return again
+
+
+def _check_text(body: bytes) -> None:
+    try:
+        text = body.decode()
+        if "\0" in text:  # Python's JSON would take it for UTF-16
+            raise ValueError("NUL")
+        if _SURROGATE.search(text):
+            json.dumps(json.loads(text), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise Refusal(422, "a text of the body holds half a surrogate pair (\\ud800 to \\udfff alone)") from None
+    except (json.JSONDecodeError, RecursionError):
+        pass  # whoever reads it says so
+    except ValueError:
+        raise Refusal(422, "the body is not UTF-8 text") from None
 
 
 def _too_large(most: int) -> Refusal:

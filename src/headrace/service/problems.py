@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from headrace.core.errors import HeadraceError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
-    from starlette.responses import JSONResponse
+    from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -108,33 +109,35 @@ def install(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
 
     @app.exception_handler(HeadraceError)
-    async def _ours(request: Request, error: HeadraceError) -> JSONResponse:
+    async def _ours(request: Request, error: HeadraceError) -> Response:
         return answer(of(error), error.headers if isinstance(error, Refusal) else None)
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
         # Not the values themselves: one of them may be a secret that was put in the wrong place.
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         return answer(_problem(422, "; ".join(lines), "", errors=lines))
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> Response:
         headers = {str(key): str(value) for key, value in (error.headers or {}).items()}
         return answer(_problem(error.status_code, str(error.detail), ""), headers)
 
     @app.exception_handler(Exception)
-    async def _defect(request: Request, error: Exception) -> JSONResponse:
+    async def _defect(request: Request, error: Exception) -> Response:
         return answer(_problem(500, "a defect of the service; its log says where", ""))
 
 
-def answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+def answer(problem: Problem, headers: dict[str, str] | None = None) -> Response:
     """``problem`` as a response."""
-    from starlette.responses import JSONResponse
+    from starlette.responses import Response
 
     headers = dict(headers or {})
     if problem.status == 503:
         headers.setdefault("Retry-After", "2")
-    return JSONResponse(problem.model_dump(exclude_none=True), problem.status, headers=headers, media_type=MEDIA_TYPE)
+    text = json.dumps(problem.model_dump(exclude_none=True), ensure_ascii=False, separators=(",", ":"))
+    # What is no text (half a surrogate pair) becomes an escape, which JSON has too.
+    return Response(text.encode("utf-8", "backslashreplace"), problem.status, headers, MEDIA_TYPE)
 
 
 def _problem(status: int, detail: str, remedy: str, **more: Any) -> Problem:
