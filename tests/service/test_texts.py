@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from headrace.service import problems
 from headrace.state.progress.contract import Request
-from headrace.state.progress.sqlite import SqliteProgress
 
 HALF = b"\\ud800"
 """As JSON writes it."""
@@ -57,15 +55,14 @@ def test_utf_16_is_refused(running: Any) -> None:
     assert (answer.status_code, answer.json()["detail"]) == (422, "the body is not UTF-8 text")
 
 
-def test_what_is_kept_can_be_shown(tmp_path: Path) -> None:
-    store = SqliteProgress(tmp_path / "service.db")
-    try:
-        made = store.create(Request("r", "p", inputs={"\ud800": ["\udfff", "\U0001f600", 1]}))
-        assert made.inputs == {"\ufffd": ["\ufffd", "\U0001f600", 1]}
-        store.append_events("r", [{"type": "Warned", "message": "a \ud800 \\ud800"}])
-        assert store.events("r")[0][1]["message"] == "a \ufffd \\ud800"
-    finally:
-        store.close()
+def test_what_is_kept_can_be_shown(running: Any) -> None:
+    store = running.service.store
+    store.create(Request("r", "p", inputs={"\ud800": ["\udfff", "\U0001f600", 1]}))
+    store.append_events("r", [{"type": "Warned", "message": "an API said \ud800"}])
+    running.client.post("/runs/r/cancel")
+    assert running.wait("r")["inputs"] == {"?": ["?", "\U0001f600", 1]}
+    assert running.client.get("/runs").status_code == 200
+    assert "an API said ?" in running.client.get("/ui/runs/r").text
 
 
 def test_a_problem_can_always_be_answered() -> None:

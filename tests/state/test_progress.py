@@ -188,3 +188,22 @@ def test_a_redis_that_is_not_there_is_named_without_its_password(scheme: str) ->
         with pytest.raises(StateError, match=rf"(?s){scheme}://127.0.0.1:{port}/3: .*REDIS_URL") as caught:
             open_progress(f"{scheme}://user:hidden@127.0.0.1:{port}/3")
     assert "hidden" not in str(caught.value)
+
+
+def test_what_is_asked_all_the_time_reads_no_history(tmp_path: Path) -> None:
+    """Of a file of all runs, the few that go on are found by their index."""
+
+    with closing(SqliteProgress(tmp_path / "service.db")) as store:
+        seen: list[str] = []
+        store._opened().set_trace_callback(seen.append)
+        store.claim("a", lease_seconds=1)
+        store.latest(org="a")
+        store.latest()
+        store.find(org="a", status=("queued", "running"))
+        store._opened().set_trace_callback(None)
+        asked = [sql for sql in seen if "requests" in sql]
+        assert len(asked) == 4
+        for sql in asked:
+            plan = [row[3] for row in store._opened().execute(f"EXPLAIN QUERY PLAN {sql}")]
+            assert not [line for line in plan if line.startswith("SCAN requests") and "INDEX" not in line], plan
+            assert any("INDEX waiting" in line for line in plan), plan

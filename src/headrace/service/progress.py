@@ -40,7 +40,7 @@ class _Step:
 
     def share(self) -> float | None:
         """How much of it is done, from 0 to 1; ``None`` where nobody knows."""
-        if self.status in ("done", "suspect", "partial"):
+        if self.status in ("done", "suspect"):
             return 1.0
         if self.status == "waiting":
             return 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -54,8 +55,8 @@ def view(request: Request) -> RunView:
         pipeline=request.pipeline,
         destination=request.destination,
         org=request.org,
-        inputs=dict(request.inputs),
-        options=dict(request.options),
+        inputs=_text(request.inputs),
+        options=_text(request.options),
         status=request.status,
         running=request.status not in ENDED,
         step=request.step,
@@ -63,7 +64,7 @@ def view(request: Request) -> RunView:
         rows=request.rows,
         pages=request.pages,
         requests=request.requests,
-        steps=list(request.detail.get("steps", ())),
+        steps=_text(list(request.detail.get("steps", ()))),
         error=request.error or None,
         remedy=request.remedy or None,
         created_at=_moment(request.created_at) or datetime.fromtimestamp(0, UTC),
@@ -71,6 +72,15 @@ def view(request: Request) -> RunView:
         updated_at=_moment(request.updated_at),
         finished_at=_moment(request.finished_at),
     )
+
+
+def _text(value: Any) -> Any:
+    """``value`` without half a surrogate pair, which the store keeps and no answer can hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_text(key): _text(item) for key, item in value.items()}
+    return [_text(item) for item in value] if isinstance(value, list) else value
 
 
 def _moment(micros: int) -> datetime | None:

@@ -7,8 +7,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import uuid4
@@ -53,6 +53,17 @@ class _Running:
     why: _Why = ""
     thread: threading.Thread | None = None
     ended: bool = False
+
+
+@contextmanager
+def _kept_going(what: str) -> Iterator[None]:
+    """A defect costs one turn of a thread that all runs depend on, and is logged."""
+    try:
+        yield
+    except StateError:
+        raise
+    except Exception:
+        _log.exception(what)
 
 
 class _Counter:
@@ -136,11 +147,11 @@ class Worker:
             self._wake.clear()
             claimed = None
             if len(self.running) < self._config.max_runs:
-                with suppress(StateError):
+                with suppress(StateError), _kept_going("claim"):
                     claimed = self._store.claim(self.owner, lease_seconds=self._config.lease_seconds)
-            if claimed is not None:
-                self._begin(claimed)
-            elif not self._draining:
+                    if claimed is not None:
+                        self._begin(claimed)
+            if claimed is None and not self._draining:
                 self._wake.wait(CLAIM_EVERY)
 
     def _begin(self, request: Request) -> None:
@@ -148,36 +159,43 @@ class Worker:
         run.thread = threading.Thread(
             target=self._run, args=(run,), name=f"headrace-run-{request.request_id}", daemon=True
         )
-        with self._lock:
-            if request.request_id in self._running:  # its lease ran out while the machine stood still; it is ours again
-                return
-            self._running[request.request_id] = run
-        self._changed(request.request_id)
         if request.cancel:
             self._end(run, "cancel")
-        if self._draining:
-            self._end(run, "drain")
-        run.thread.start()
+        with self._lock:
+            known = self._running.get(request.request_id)
+            if (
+                known is not None and not known.ended
+            ):  # its lease ran out while the machine stood still; it is ours again
+                return
+            if self._draining:
+                self._end(run, "drain")
+            run.thread.start()
+            self._running[request.request_id] = run
+        self._changed(request.request_id)
 
     def _beat_all(self) -> None:
         """Say that the runs live; end those that somebody wants ended, or that another instance has taken."""
         every = self._config.lease_seconds / 4
         while not self._over.wait(every):
-            with self._lock:
-                runs = [run for run in self._running.values() if not run.ended]
             try:
-                held = self._store.beat(
-                    self.owner, [run.request.request_id for run in runs], lease_seconds=self._config.lease_seconds
-                )
-                for run in runs:
-                    if run.ended:
-                        continue
-                    if run.request.request_id not in held and not self._restored(run):
-                        self._end(run, "lost")
-                    elif (now := self._store.get(run.request.request_id)) is not None and now.cancel:
-                        self._end(run, "cancel")
+                with _kept_going("lease"):
+                    self._beat()
             except StateError as error:
                 _log.warning("the store cannot be reached, runs go on: %s", error.message)
+
+    def _beat(self) -> None:
+        with self._lock:
+            runs = [run for run in self._running.values() if not run.ended]
+        held = self._store.beat(
+            self.owner, [run.request.request_id for run in runs], lease_seconds=self._config.lease_seconds
+        )
+        for run in runs:
+            if run.ended:
+                continue
+            if run.request.request_id not in held and not self._restored(run):
+                self._end(run, "lost")
+            elif (now := self._store.get(run.request.request_id)) is not None and now.cancel:
+                self._end(run, "cancel")
 
     def _restored(self, run: _Running) -> bool:
         """Whether a request that is no longer held was not taken by somebody, but lost by the store: it is there again,
@@ -190,7 +208,7 @@ class Worker:
             with self._lock:
                 runs = [run for run in self._running.values() if not run.ended]
             for run in runs:
-                with suppress(StateError):  # what it says is kept until the store is back
+                with suppress(StateError), _kept_going("progress"):  # what it says is kept until the store is back
                     if run.reporter.flush(self._store, self.owner):
                         self._changed(run.request.request_id)
 
@@ -211,7 +229,8 @@ class Worker:
             self._settle(run, changes)
         finally:
             with self._lock:
-                self._running.pop(run.request.request_id, None)
+                if self._running.get(run.request.request_id) is run:  # it may have been asked for again, and begun
+                    del self._running[run.request.request_id]
             self._wake.set()
             self._changed(run.request.request_id)
 
@@ -225,11 +244,13 @@ class Worker:
             run.reporter.expect(steps, self._last_detail(request), request)
             result = self._drive(run, prepared, dict(again.body) if again else request.options)
         except (RunIsHeld, DestinationBusy, StateError) as error:
-            _log.info("run %s waits: %s", request.request_id, error.message)
-            with suppress(StateError):
-                self._store.update(request.request_id, self.owner, error=f"waits: {error.message}")
-            self._over.wait(HELD_PAUSE)
-            return None
+            if run.why != "cancel":
+                _log.info("run %s waits: %s", request.request_id, error.message)
+                with suppress(StateError):
+                    self._store.update(request.request_id, self.owner, error=f"waits: {error.message}")
+                self._over.wait(HELD_PAUSE)
+            # Whoever cancels it does not wait for what it waits for.
+            return self._ended(run, "interrupted", "", "") if run.why == "cancel" else None
         except Interrupted as error:
             return self._ended(run, "interrupted", error.message, error.hint)
         except HeadraceError as error:

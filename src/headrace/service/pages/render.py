@@ -41,7 +41,8 @@ def page(
 def fill(template: str, /, **values: Any) -> str:
     """The text of ``template``. Raises UndefinedError for a value that it needs and is not given."""
     given = {"here": "", "bare": False, "signed_in": False, "may_run": False, "now": SystemClock().now(), **values}
-    return _environment().get_template(template).render(given)
+    text = _environment().get_template(template).render(given)
+    return text.encode("utf-8", "replace").decode()  # an API may send half a surrogate pair
 
 
 def address(path: str, **query: str | None) -> str:

@@ -139,8 +139,9 @@ async def accept(service: Here, caller: Runner, request_id: str) -> Accepted:
 
 def go_on(service: Service, request: Request, again: dict[str, Any]) -> Accepted:
     """Queue a run that has ended, and say how it is to go on. Blocks. Raises Refusal (409) when it has not ended."""
-    service.store.put(AGAIN, request.request_id, again)
-    if not service.store.reopen(request.request_id):
+    if request.status in ENDED:  # of one that goes on, how it was to go on is not touched
+        service.store.put(AGAIN, request.request_id, again)
+    if request.status not in ENDED or not service.store.reopen(request.request_id):
         raise problems.Refusal(409, f"run {request.request_id} has not ended", request_id=request.request_id)
     service.hub.poke(request.request_id)
     service.worker.wake()

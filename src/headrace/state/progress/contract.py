@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 
 RequestStatus = Literal["queued", "running", "done", "partial", "suspect", "failed", "interrupted", "cancelled"]
 
+ACTIVE: frozenset[str] = frozenset({"queued", "running"})
 ENDED: frozenset[str] = frozenset({"done", "partial", "suspect", "failed", "interrupted", "cancelled"})
 
 MAX_EVENTS = 1_000
@@ -110,8 +111,8 @@ class ProgressStore(Protocol):
         ...
 
     def claim(self, owner: str, *, lease_seconds: float) -> Request | None:
-        """Take the oldest queued request, or a running one whose lease has run out, for ``owner``: exactly one
-        instance gets it. It is ``running`` from now on. One that ``owner`` held itself may come as well, after its lease
+        """Take a running request whose lease has run out, else the queued one that has waited longest (one that was
+        given back waits anew), for ``owner``: exactly one instance gets it. It is ``running`` from now on. One that ``owner`` held itself may come as well, after its lease
         ran out or the answer to an earlier call was lost on its way."""
         ...
 

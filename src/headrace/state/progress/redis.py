@@ -11,7 +11,7 @@ from typing import Any
 
 from headrace.core.errors import StateError, UsageError
 from headrace.state.progress import rows
-from headrace.state.progress.contract import ENDED, MAX_EVENTS, Document, Request
+from headrace.state.progress.contract import ACTIVE, ENDED, MAX_EVENTS, Document, Request
 from headrace.state.progress.url import shown
 
 _LOOKS = 1_000
@@ -81,6 +81,11 @@ class RedisProgress:
     ) -> list[Request]:
         index = "headrace:requests" if org is None else f"headrace:requests:{org}"
         score, last = ("", "") if before is None else (str(min(before[0], _GREATEST)), before[1])
+        if status and ACTIVE.issuperset(status):  # of a long history they are few
+            return [
+                _request(each)
+                for each in json.loads(self._run("active", org or "", score, last, pipeline or "", limit, *status))
+            ]
         found: list[Request] = []
         while len(found) < limit:
             score, last, some = self._run(

@@ -17,8 +17,6 @@ NUMBERS = frozenset({"rows", "pages", "requests", "created_at", "started_at", "u
 _FIXED = frozenset({"request_id", "org", "scope", "owner", "created_at"})
 _GREATEST = 2**63 - 1
 _UNKEPT = re.compile("[\0\ud800-\udfff]")
-_HALF = re.compile("[\ud800-\udfff]")
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def checked(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,18 +48,8 @@ def clean(text: str) -> str:
 
 
 def as_json(value: Any) -> str:
-    """ASCII, so that any text fits; what JSON lacks (dates) becomes text, and half a surrogate pair U+FFFD, as it could
-    not be shown."""
-    text = json.dumps(dict(value), default=str)
-    return json.dumps(_cleaned(json.loads(text))) if _SURROGATE.search(text) else text
-
-
-def _cleaned(value: Any) -> Any:
-    if isinstance(value, str):
-        return _HALF.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [_cleaned(item) for item in value]
-    return {_cleaned(key): _cleaned(item) for key, item in value.items()} if isinstance(value, dict) else value
+    """ASCII, so that any text fits; what JSON lacks (dates) becomes text."""
+    return json.dumps(dict(value), default=str)
 
 
 def values(request: Request) -> list[Any]:

@@ -18,7 +18,7 @@ from headrace.core.files import identity
 from headrace.core.sql import fill, sections
 from headrace.state.folder import make_private
 from headrace.state.progress import rows
-from headrace.state.progress.contract import ENDED, MAX_EVENTS, Document, Request
+from headrace.state.progress.contract import ACTIVE, ENDED, MAX_EVENTS, Document, Request
 
 T = TypeVar("T")
 
@@ -84,8 +84,12 @@ class SqliteProgress:
             f"status IN ({', '.join('?' * len(status))})": list(status) or None,
             "(created_at, request_id) < (?, ?)": before,
         }
+        table = "requests"
+        if status and ACTIVE.issuperset(status):  # of a long history they are few
+            table = "requests INDEXED BY waiting"
+            wanted["status IN ('queued', 'running')"] = []
         where = " AND ".join(["TRUE", *(text for text, given in wanted.items() if given is not None)])
-        sql = f"SELECT {_COLUMNS} FROM requests WHERE {where} ORDER BY created_at DESC, request_id DESC LIMIT ?"
+        sql = f"SELECT {_COLUMNS} FROM {table} WHERE {where} ORDER BY created_at DESC, request_id DESC LIMIT ?"
         given = [value for each in wanted.values() if each is not None for value in each]
         found = self._read(lambda connection: _execute(connection, sql, [*given, limit]).fetchall())
         return [rows.request_of(row) for row in found]

@@ -66,3 +66,23 @@ class Finding(ProgressTests):
         store.claim("w", lease_seconds=LONG)
         store.update("r3", "w", status="done", finished_at=AT + 45)
         assert (latest(), latest("a")) == ("r2", "r3")
+
+    def test_the_few_that_go_on_are_found_among_many(self, store: ProgressStore) -> None:
+        for number in range(1, 9):
+            store.create(request(number, org="a" if number % 2 else "b", pipeline="p" if number < 5 else "q"))
+        for number in (1, 2, 3):
+            store.claim("w", lease_seconds=LONG)
+            if number == 1:
+                store.update("r1", "w", status="done")
+
+        def ids(*status: str, **more: Any) -> list[str]:
+            return [each.request_id for each in store.find(status=status, **more)]
+
+        assert ids("running", "queued") == ["r8", "r7", "r6", "r5", "r4", "r3", "r2"]
+        assert ids("running") == ["r3", "r2"]
+        assert ids("queued", org="a") == ["r7", "r5"]
+        assert ids("queued", "running", org="a", pipeline="p") == ["r3"]
+        assert ids("queued", limit=2) == ["r8", "r7"]
+        assert ids("queued", limit=2, before=(AT + 7, "r7")) == ["r6", "r5"]
+        assert ids("queued", "running", org="nobody") == []
+        assert ids("running", "done") == ["r3", "r2", "r1"]

@@ -24,6 +24,15 @@ class Leasing(ProgressTests):
         assert (first.status, first.owner) == ("running", "a")
         assert first.started_at == first.updated_at > AT
 
+    def test_one_that_was_given_back_does_not_keep_the_others_waiting(self, store: ProgressStore) -> None:
+        for number in (1, 2):
+            store.create(request(number))
+        for expected in ("r1", "r2", "r1", "r2"):
+            found = store.claim("a", lease_seconds=LONG)
+            assert found is not None
+            assert found.request_id == expected
+            store.give_back(expected, "a")
+
     def test_a_lease_that_runs_out_is_another_s(self, store: ProgressStore, other: ProgressStore) -> None:
         store.create(request(1))
         begun = store.claim("a", lease_seconds=0)

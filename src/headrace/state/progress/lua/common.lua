@@ -37,7 +37,7 @@ end
 
 local function wait(id)
   redis.call('ZREM', 'headrace:running', id)
-  redis.call('ZADD', 'headrace:queued', redis.call('HGET', key_of(id), 'created_at'), id)
+  redis.call('ZADD', 'headrace:queued', text(now), id)
 end
 
 local function keep(id, org, created_at, key, ...)

@@ -73,7 +73,7 @@ UPDATE headrace_service.requests SET
 WHERE request_id = (
   SELECT request_id FROM headrace_service.requests
   WHERE status = 'queued' OR (status = 'running' AND lease <= {now})
-  ORDER BY status = 'queued', created_at, request_id LIMIT 1 FOR UPDATE SKIP LOCKED)
+  ORDER BY status = 'queued', CASE started_at WHEN 0 THEN created_at ELSE updated_at END, request_id LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING {columns}
 
 -- name: reopen

@@ -29,11 +29,13 @@ CREATE TABLE documents (
 -- name: latest
 SELECT {columns} FROM (
   SELECT * FROM (
-    SELECT 1 AS place, * FROM requests WHERE status = 'running' AND (:org IS NULL OR org = :org)
+    SELECT 1 AS place, * FROM requests INDEXED BY waiting
+    WHERE status IN ('queued', 'running') AND status = 'running' AND (:org IS NULL OR org = :org)
     ORDER BY started_at DESC, request_id DESC LIMIT 1)
   UNION ALL
   SELECT * FROM (
-    SELECT 2 AS place, * FROM requests WHERE status = 'queued' AND (:org IS NULL OR org = :org)
+    SELECT 2 AS place, * FROM requests INDEXED BY waiting
+    WHERE status IN ('queued', 'running') AND status = 'queued' AND (:org IS NULL OR org = :org)
     ORDER BY created_at DESC, request_id DESC LIMIT 1)
   UNION ALL
   SELECT * FROM (
@@ -46,8 +48,9 @@ UPDATE requests SET
   status = 'running', owner = :owner, lease = :now + :lease, updated_at = :now,
   started_at = CASE started_at WHEN 0 THEN :now ELSE started_at END
 WHERE request_id = (
-  SELECT request_id FROM requests WHERE status = 'queued' OR (status = 'running' AND lease <= :now)
-  ORDER BY status = 'queued', created_at, request_id LIMIT 1)
+  SELECT request_id FROM requests
+  WHERE status IN ('queued', 'running') AND (status = 'queued' OR lease <= :now) -- as the index says it
+  ORDER BY status = 'queued', CASE started_at WHEN 0 THEN created_at ELSE updated_at END, request_id LIMIT 1)
 RETURNING {columns}
 
 -- name: reopen
