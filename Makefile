@@ -26,7 +26,7 @@ demo: .venv/.dev  ## the whole story in a minute: crawl, kill -9, resume, look
 	@$(BIN)/python -m headrace.sandbox.demo
 
 test: .venv/.dev lint  ## everything but the slow lanes
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not crash and not cloud and not service and not browser"
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not docs and not crash and not cloud and not service and not browser"
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
@@ -62,8 +62,9 @@ churn: .venv/.dev  ## crawls of records that come and go: what counts as removed
 claims: .venv/.dev  ## docs/claims.md anew, from what make crash, simulate, churn and bench have left
 	$(BIN)/python docs/_build/claims.py
 
-docs: .venv/.dev
+docs: .venv/.dev  ## the site, strictly, and every code block of README, CONTRIBUTING and docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m docs tests
 
 bench: .venv/.dev  ## Headrace beside curl + read_json and dlt; ends with lines `figure value`
 	$(BIN)/python benchmarks/run.py $(ARGS)

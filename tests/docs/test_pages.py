@@ -278,6 +278,7 @@ def at_home(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         terminal.close()
 
 
+@pytest.mark.docs
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_block_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest

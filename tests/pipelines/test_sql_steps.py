@@ -253,6 +253,7 @@ def test_a_failed_step_is_made_good_by_the_next_call(anywhere: Any, api: Api) ->
     assert len(api.asked) == 1
 
 
+@pytest.mark.crash
 def test_killed_and_resumed_each_step_is_done_once(anywhere: Any, api: Api) -> None:
     file = pipeline(
         anywhere,

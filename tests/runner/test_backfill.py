@@ -175,6 +175,7 @@ def killed(place: Any, *arguments: str, at: str) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 
+@pytest.mark.crash
 @pytest.mark.parametrize("at", ["commit.after_commit:2", "fetch.received:9", "commit.before_commit:2"])
 def test_a_killed_backfill_goes_on_where_it_stood(place: Any, api: Any, at: str) -> None:
     file = place.file(incremental(commit_every=0.001))
@@ -213,6 +214,7 @@ def cast(shows: int, broken: frozenset[str] = frozenset()) -> Any:
     return answered
 
 
+@pytest.mark.crash
 @pytest.mark.parametrize("at", ["commit.after_commit:3", "fetch.received:12"])
 def test_a_killed_fan_out_keeps_to_the_rows_that_it_began_with(place: Any, api: Any, at: str) -> None:
     api.answer = cast(30)

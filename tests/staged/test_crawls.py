@@ -57,6 +57,7 @@ def struck(style: str, stage: Destination, sandbox: Sandbox, folder: Path, strik
     return found.kills
 
 
+@pytest.mark.crash
 def test_a_crawl_that_is_killed_stages_the_same_files(folder: Destination, sandbox: Sandbox, tmp_path: Path) -> None:
     with warm():
         kills = struck("sequential", folder, sandbox, tmp_path, deque(STRIKES))
