@@ -37,7 +37,7 @@ class Value:
 
 
 def around(node: Any, records: str, at: tuple[str, ...] = ()) -> Iterator[Value]:
-    """The values of an answer outside its records, which are at the path ``records``: at most five levels deep, and of
+    """The values of an answer outside its records, which are at the path ``records``: at most six levels deep, and of
     each list the first five."""
     if at and (path_text(at) == records or records.startswith(f"{path_text(at)}.*")):
         return

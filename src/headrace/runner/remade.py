@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from headrace.core.contracts import Capabilities, Session
@@ -12,20 +11,11 @@ from headrace.core.errors import HeadraceError
 from headrace.core.tables import Group, RunRecord, StreamKey
 from headrace.core.templates import Lookup
 from headrace.crawl.extract import FINISHED
-from headrace.pipeline.model import Pipeline, PipelineStep
+from headrace.pipeline.model import PipelineStep
 from headrace.pipeline.sql import lineage
 from headrace.pipeline.variables import Variables
+from headrace.runner.found import Found
 from headrace.steps.generic.sql_transformer import SqlTransformer
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What is replayed: these runs, in order, through this pipeline."""
-
-    pipeline: Pipeline
-    runs: Sequence[RunRecord]
-    tables: frozenset[str] | None
-    """Only these; ``None``: all."""
 
 
 class Remade:
