@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.pipelines.orders import ORDERS
 
 import headrace
 from headrace.core.clock import SystemClock
@@ -102,3 +103,9 @@ def serve() -> Iterator[Callable[[Handler], Api]]:
     """Start APIs that end with the test."""
     with ExitStack() as stack:
         yield lambda answer: stack.enter_context(serving(answer))
+
+
+@pytest.fixture
+def api(serve: Callable[[Handler], Api]) -> Api:
+    """The orders, all in one answer."""
+    return serve(lambda path, query: (json.dumps({"data": ORDERS}).encode(), 200, {}))

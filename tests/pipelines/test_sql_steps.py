@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,55 +10,18 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from tests.pipelines.conftest import Noon
+from tests.pipelines.orders import ORDERS, TOTALS, pipeline
 
 from headrace.cli.main import cli
-from headrace.core.errors import CommitFailed, InputError, PipelineFileError, UsageError
+from headrace.core.errors import CommitFailed, InputError, PipelineFileError
 from headrace.destinations import from_url
 from headrace.inspect.plan import make_run_plan
 from headrace.inspect.why import why
-from headrace.pipeline.check import check_draft
-from headrace.pipeline.load import parse
 from headrace.runner.api import prepare
-from headrace.runner.replay import replay
-from headrace.testing.api import Api, Handler
+from headrace.testing.api import Api
 from headrace.testing.crash import At, Crawl, attempt
 
 SEED = Path(__file__).parents[1] / "pipeline" / "seed" / "full_pipeline.yml"
-ORDERS: list[dict[str, Any]] = [
-    {"id": 1, "customer": "ann", "amount": 10.5, "at": "2026-01-02T03:04:05Z"},
-    {"id": 2, "customer": "bob", "amount": 20.0, "at": "2026-01-03T00:00:00Z"},
-    {"id": 3, "customer": "ann", "amount": 0.25, "at": "2026-02-01T12:00:00Z"},
-]
-TOTALS = "SELECT customer, SUM(amount) AS total, COUNT(*) AS n FROM orders GROUP BY customer"
-
-
-@pytest.fixture
-def api(serve: Callable[[Handler], Api]) -> Api:
-    """The orders, all in one answer."""
-    return serve(lambda path, query: (json.dumps({"data": ORDERS}).encode(), 200, {}))
-
-
-def pipeline(place: Any, api: Api, *steps: Mapping[str, Any], name: str = "made", **top: Any) -> Path:
-    """A file that fetches the orders, and SQL steps (``config`` with the step's name as ``step``)."""
-    crawl = {
-        "url": f"{api.url}/orders",
-        "tables": [
-            {
-                "table": "orders", "key": ["id"],
-                "columns": {
-                    "id": {"path": "id", "type": "int"}, "customer": {"path": "customer", "type": "string"},
-                    "amount": {"path": "amount", "type": "float"}, "at": {"path": "at", "type": "timestamp"},
-                },
-            }
-        ],
-    }  # fmt: skip
-    written = [{"step": "crawl", "processor": "generic.api_extractor", "config": crawl}]
-    for step in steps:
-        config = {"dialect": "bigquery", **step}
-        written.append({"step": config.pop("step", "totals"), "processor": "generic.sql_transformer", "config": config})
-    path: Path = place.folder / f"{name}.yml"
-    path.write_text(json.dumps({"pipeline_id": name, **top, "steps": written}))
-    return path
 
 
 def moment(value: Any) -> datetime:
@@ -177,72 +139,6 @@ def test_project_and_dataset_are_the_destination_s(anywhere: Any, api: Api) -> N
         )
 
 
-def test_what_a_destination_cannot_do_is_refused_before_the_first_request(anywhere: Any, api: Api) -> None:
-    sql = "SELECT id,\n  APPROX_QUANTILES(amount, 2) AS q\nFROM orders GROUP BY id"
-    file = pipeline(anywhere, api, {"sql_template": sql})
-    with pytest.raises(PipelineFileError) as refused:
-        anywhere.run(file)
-    assert "steps.totals.sql_template: line 2 of the SQL: APPROX_QUANTILES (bigquery)" in str(refused.value)
-    assert api.asked == []
-
-
-def test_a_view_that_only_headrace_could_read_is_refused(anywhere: Any, api: Api) -> None:
-    sql = "SELECT id, UPPER(customer) AS who FROM orders"
-    file = pipeline(anywhere, api, {"sql_template": sql, "write": "view"})
-    if not anywhere.url.startswith("sqlite"):
-        anywhere.run(file)
-        assert ("ANN",) in anywhere.rows("SELECT who FROM totals")
-        return
-    with pytest.raises(PipelineFileError, match="nobody else could read the view"):
-        anywhere.run(file)
-    assert api.asked == []
-
-
-@pytest.mark.parametrize(
-    ("sql", "message"),
-    [
-        ("SELECT id,\n  amout FROM orders", "no table of this query has a column 'amout', did you mean 'amount'?"),
-        ("SELECT id FROM\n  order", "unknown table 'order', did you mean 'orders'?"),
-        ("SELECT id,\n  amount amount amount FROM orders", "syntax error (bigquery)"),
-        ("SELECT id,\n  SUM(amount) FROM orders GROUP BY id", "this column of the result has no name"),
-        ("SELECT id,\n  {run_id} AS r FROM orders", "{run_id} can only stand inside quotes"),
-        ("SELECT id FROM orders;\n  DELETE FROM orders", "a SQL step is one SELECT, and this is several statements"),
-        ("\n  INSERT INTO orders SELECT 1", "a SQL step is one SELECT, and this is INSERT"),
-    ],
-)
-def test_errors_name_the_place(place: Any, api: Api, sql: str, message: str) -> None:
-    file = pipeline(place, api, {"sql_file": "it.sql"})
-    (place.folder / "it.sql").write_text(sql)
-    with pytest.raises(PipelineFileError) as refused:
-        place.run(file)
-    line = 1 if "several" in message else 2
-    assert f"steps.totals.sql_file: it.sql:{line}:" in str(refused.value)
-    assert message in str(refused.value)
-    assert api.asked == []
-
-
-def test_errors_that_only_a_run_can_find(anywhere: Any, api: Api) -> None:
-    """A table whose columns come from the answers; one of somebody else; a value that cannot be cast."""
-    for sql, reads, where, message in (
-        ("SELECT id,\n  custmer FROM flat", [], ":2:3", "'custmer', did you mean 'customer'?"),
-        ("SELECT id FROM\n  elsewhere", ["elsewhere"], ":2:3", "the table 'elsewhere' cannot be read"),
-        ("SELECT CAST(customer AS INT64) AS n FROM flat", [], "", "rolled back"),
-    ):
-        file = pipeline(anywhere, api, {"sql_template": sql, "reads": [*reads, "flat"]}, name="late")
-        document = json.loads(file.read_text())
-        document["steps"][0]["config"] |= {
-            "destination": {"table": "flat"},
-            "transform": {"flatten": True},
-            "tables": [],
-        }
-        file.write_text(json.dumps(document))
-        with pytest.raises((UsageError, CommitFailed)) as refused:
-            anywhere.run(file)
-        assert f"step totals{', sql_template' if where else ''}{where}" in refused.value.place
-        assert message in str(refused.value)
-        assert "Traceback" not in str(refused.value)
-
-
 def test_a_failed_step_is_made_good_by_the_next_call(anywhere: Any, api: Api) -> None:
     file = pipeline(anywhere, api, {"sql_template": "SELECT id, 1 / (id - 2) AS x FROM orders", "write": "append"})
     with pytest.raises(CommitFailed, match="the table is as it was before this step"):
@@ -285,23 +181,6 @@ def test_killed_and_resumed_each_step_is_done_once(anywhere: Any, api: Api) -> N
     assert len(api.asked) == 1
 
 
-def test_sql_needs_its_library(place: Any, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    import importlib.util
-
-    real = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "sqlglot" else real(name, *a))
-    with pytest.raises(PipelineFileError, match=r"SQL steps need sqlglot: pip install 'headrace\[sql\]'"):
-        place.run(pipeline(place, api, {"sql_template": TOTALS}))
-
-
-def test_a_built_in_name_is_not_a_way_to_files(place: Any) -> None:
-    with pytest.raises(PipelineFileError, match="cannot read"):
-        parse(
-            b'[{"step": "a", "processor": "generic.sql_transformer", "config": {"dialect": "duckdb", "sql_file": "../__init__.py"}}]',
-            "vendor.yml",
-        )
-
-
 def test_plan_shows_what_is_made_from_what(place: Any, api: Api) -> None:
     file = pipeline(
         place,
@@ -324,100 +203,6 @@ def test_plan_shows_what_is_made_from_what(place: Any, api: Api) -> None:
     }  # fmt: skip
 
 
-def checked(place: Any, api: Api, *checks: Mapping[str, Any]) -> Path:
-    file = pipeline(place, api, {"sql_template": TOTALS})
-    document = json.loads(file.read_text())
-    gate = {"step": "gate", "processor": "generic.quality_checks", "config": {"checks": checks}}
-    file.write_text(json.dumps({**document, "steps": [*document["steps"], gate]}))
-    return file
-
-
-def test_a_check_may_be_in_another_dialect(anywhere: Any, api: Api) -> None:
-    file = checked(
-        anywhere,
-        api,
-        {"type": "sql", "name": "share", "dialect": "bigquery", "sql": "SELECT SAFE_DIVIDE(COUNTIF(amount > 1), COUNT(*)) AS s FROM orders", "min": 0.6},
-        {"type": "sql", "name": "late", "dialect": "bigquery", "sql": "SELECT id FROM orders WHERE DATE(at) > '{date}';"},
-        {"type": "sql", "name": "who", "dialect": "snowflake", "sql": "SELECT customer FROM totals WHERE NOT STARTSWITH(UPPER(customer), 'A')", "severity": "warn"},
-    )  # fmt: skip
-    result = anywhere.run(file)
-    assert result.status == "done"
-    found = dict(anywhere.rows("SELECT check_name, result_value FROM DQ_CHECK_RESULTS"))
-    assert found == {"share": pytest.approx(2 / 3), "late": 0, "who": 1}
-
-
-@pytest.mark.parametrize(
-    ("sql", "message"),
-    [
-        ("SELECT id FROM orders TABLESAMPLE SYSTEM (5 PERCENT)", "SAMPLE (bigquery)"),
-        ("SELECT ida FROM orders", "no table of this query has a column 'ida', did you mean 'id'?"),
-        ("DELETE FROM orders WHERE TRUE", "a SQL step is one SELECT, and this is DELETE"),
-    ],
-)
-def test_a_check_is_checked(place: Any, api: Api, sql: str, message: str) -> None:
-    with pytest.raises(PipelineFileError) as refused:
-        place.run(checked(place, api, {"type": "sql", "name": "x", "dialect": "bigquery", "sql": sql}))
-    assert "steps.gate.checks.0.sql" in str(refused.value)
-    assert message in str(refused.value)
-    assert api.asked == []
-
-
-def replayed(place: Any, api: Api, bonus: float) -> Path:
-    file = pipeline(
-        place,
-        api,
-        {
-            "sql_template": f"SELECT customer, SUM(amount) + {bonus} AS total, '{{run_id}}' AS run FROM orders GROUP BY customer"
-        },
-        {"step": "log", "sql_template": "SELECT id, amount FROM orders", "write": "append"},
-        {"step": "top", "sql_template": "SELECT MAX(total) AS best FROM totals", "write": "view"},
-        {"step": "other", "sql_template": "SELECT '{n}' AS n, '{steps.crawl.rows_extracted}' AS r"},
-    )
-    document = json.loads(file.read_text())
-    document["inputs"] = {"n": {"type": "int", "default": 1}}
-    if bonus:  # another mapping: every amount is kept as a text, and doubled on its way
-        document["steps"][0]["config"]["tables"][0]["columns"]["amount"]["path"] = "double"
-    file.write_text(json.dumps(document))
-    return file
-
-
-def test_replay_makes_anew_what_is_overwritten(anywhere: Any, serve: Any) -> None:
-    orders = [{**order, "double": 2 * order["amount"]} for order in ORDERS]
-    api = serve(lambda path, query: (json.dumps({"data": orders}).encode(), 200, {}))
-    for run in ("one", "two"):
-        anywhere.run(replayed(anywhere, api, 0.0), run_id=run)
-    assert anywhere.one('SELECT best FROM "top"') == 20.0
-    file = replayed(anywhere, api, 1.0)
-    plan = replay(str(file), destination=anywhere.url, plan=True)
-    assert (list(plan.anew), list(plan.stays), plan.changes) == (["totals", "top", "other"], ["log"], True)
-    result = replay(str(file), destination=anywhere.url)
-    assert result.tables == {"orders": 3, "totals": 2, "top": 1, "other": 1}
-    assert list(result.stays) == ["log"]
-    assert sorted(anywhere.rows("SELECT customer, total, run FROM totals")) == [
-        ("ann", 22.5, "two"),
-        ("bob", 41.0, "two"),
-    ]
-    assert anywhere.one('SELECT best FROM "top"') == 41.0
-    assert anywhere.rows("SELECT n, r FROM other") == [(1, 3)]
-    assert anywhere.one("SELECT count(*) FROM log") == 6
-    assert anywhere.one("SELECT sum(amount) FROM log") == 2 * 30.75
-    assert len(api.asked) == 2
-    told = CliRunner().invoke(cli, ["replay", str(file), "--destination", anywhere.url]).output
-    assert "stays as it is: a SQL step adds to it in each run" in told
-    only = replay("orders", destination=anywhere.url)
-    assert set(only.tables) == {"orders", "totals", "top"}
-
-
-def test_replay_says_which_sql_does_not_fit_any_more(place: Any, api: Api) -> None:
-    place.run(pipeline(place, api, {"sql_template": TOTALS}))
-    file = pipeline(place, api, {"sql_template": "SELECT customer, 1 / (id - 1) AS x FROM orders"})
-    with pytest.raises(CommitFailed) as refused:
-        replay(str(file), destination=place.url)
-    assert refused.value.place == "step totals"
-    assert "this one is as it was" in str(refused.value)
-    assert place.one("SELECT count(*) FROM totals") == 2
-
-
 def test_values_of_the_environment_are_shown_nowhere(
     anywhere: Any, api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -435,19 +220,6 @@ def test_values_of_the_environment_are_shown_nowhere(
         assert "salt-that" not in text
     with pytest.raises(PipelineFileError, match="its value would stand in the database"):
         anywhere.run(pipeline(anywhere, api, {"sql_template": sql, "write": "view"}))
-
-
-@pytest.mark.parametrize(("tables", "wrong"), [("[{table: staged, into: landed}]", True), ("[]", False)])
-def test_loaded_tables_are_there(tables: str, wrong: bool) -> None:
-    """Where a loader takes whatever the stage has, nobody knows which tables there are."""
-    text = f"""
-steps:
-  - {{step: load, processor: generic.stage_loader, config: {{stage: "file:///stage", tables: {tables}}}}}
-  - {{step: good, processor: generic.sql_transformer, config: {{dialect: bigquery, sql_template: SELECT x FROM landed}}}}
-  - {{step: bad, processor: generic.sql_transformer, config: {{dialect: bigquery, sql_template: SELECT x FROM staged}}}}
-"""
-    found = check_draft(parse(text, "f.yml"), from_url("duckdb:///x").capabilities())
-    assert [line.split(": ")[1] for line in found] == (["steps.bad.sql_template"] if wrong else [])
 
 
 def test_why_says_that_a_table_is_made_by_sql(place: Any, api: Api) -> None:

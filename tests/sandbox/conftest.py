@@ -15,6 +15,8 @@ import pytest
 
 from headrace.sandbox import Options, Sandbox, run_in_thread
 
+pytest.register_assert_rewrite("tests.sandbox.walks")
+
 
 @dataclass
 class Got:
