@@ -143,6 +143,9 @@ class Connection(ABC):
     def will_write(self, table: str, rows: pa.Table) -> None:  # noqa: B027 - most databases find their memory themselves
         """Be ready for these rows of ``table``."""
 
+    def will_append(self) -> None:  # noqa: B027 - most databases insert alike
+        """The staged rows are about to be inserted as they are, behind those that stand."""
+
     def will_change(self) -> None:  # noqa: B027 - most databases find their memory themselves
         """Rows that stand are about to be changed."""
 

@@ -65,8 +65,26 @@ def versions(rows: pa.Table) -> list[tuple[int, int]]:
     return list(zip(pages, records, strict=True))
 
 
+_GLANCE = 256
+"""Keys that are compared before all are: those that do not rise give themselves away early."""
+
+
+def _rises(column: Any) -> bool:
+    """Each value is greater than the one before it, as identifiers are that an API lists in their order."""
+    for length in (_GLANCE, len(column)):
+        part = column.slice(0, length)
+        if len(part) < 2:
+            return True
+        if pc.all(pc.less(part.slice(0, len(part) - 1), part.slice(1)), skip_nulls=False).as_py() is not True:
+            return False
+    return True
+
+
 def _unique(rows: pa.Table, key: Sequence[str]) -> bool:
     if len(key) == 1:
+        with suppress(pa.ArrowNotImplementedError):
+            if _rises(rows.column(key[0])):  # a tenth of counting
+                return True
         with suppress(pa.ArrowNotImplementedError):  # grouping loads a third more of Arrow
             return bool(pc.count_distinct(rows.column(key[0]), mode="all").as_py() == rows.num_rows)
     narrow = rows.select(list(key))

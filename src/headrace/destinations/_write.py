@@ -59,6 +59,7 @@ class Writer:
             return int(written)
         db.stage(rows, types)
         if not spec.key:
+            db.will_append()
             db.do("insert_all", table=quote(layout.name), columns=columns)
         else:
             known_rows(db, layout, layout.name)
@@ -83,6 +84,7 @@ class Writer:
         if not spec.key:
             if not (db.loads and db.load(target, rows.select(names), types)):
                 db.stage(rows, types)
+                db.will_append()
                 db.do("insert_all", table=quote(target), columns=columns)
                 db.unstage()
             return int(rows.num_rows)
@@ -93,6 +95,7 @@ class Writer:
         known = known_rows(db, layout, target)
         db.renewed.add(target) if known else db.renewed.discard(target)
         if not known:
+            db.will_append()
             db.do("merge_insert_all", table=quote(target), columns=columns,
                   keys=", ".join(quote(k) for k in spec.key), conflict=_conflict(names, spec.key, keep=False))  # fmt: skip
         else:

@@ -64,6 +64,8 @@ class DuckDBConnection(Connection):
         """Queries that are still being read; they keep the file open."""
         self._file = SharedFile(path) if path == MEMORY else shared(same_file(path))
         self._writing = False
+        self._alone = False
+        """This transaction's statements have no other thread to work on."""
         self._open()
 
     def execute(self, sql: str, params: Sequence[Any]) -> list[Row]:
@@ -96,6 +98,7 @@ class DuckDBConnection(Connection):
 
     def _written(self) -> None:
         if self._writing:
+            self._together()
             self._writing = False
             self._file.give()
 
@@ -182,7 +185,21 @@ class DuckDBConnection(Connection):
             self._room.write(table, name, rows.num_rows, rows.column(name).nbytes)
         self._make_room()
 
+    def will_append(self) -> None:
+        """On this thread alone: with others DuckDB gathers whole batches before it writes them, and where they do not
+        fit into its memory, writes them twice."""
+        if not self._alone:
+            self.connection.execute("SET threads = 1")
+            self._alone = True
+
+    def _together(self) -> None:
+        if self._alone:
+            self._alone = False
+            with suppress(Exception):  # of a file that has to be opened anew
+                self.connection.execute("RESET threads")
+
     def will_change(self) -> None:
+        self._together()
         self._room.change()
         self._make_room()
 
