@@ -85,6 +85,10 @@ def test_the_offers_of_a_title(filled: Filled) -> None:
         assert offer.available_since is None or offer.available_since.tzinfo is UTC
         assert abs(offer.fetched_at - FIRST - timedelta(days=1)) < timedelta(minutes=1)  # seen by the second crawl
         assert offer.valid_from is None
+    other = next(
+        s for i, s in filled.shows.items() if i not in filled.gone and s["originalTitle"] != s["title"] and expected(s)
+    )
+    assert expected(other) <= keys(offers(filled.url, other["originalTitle"]))
     assert offers(filled.url, "no such title") == []
     assert offers(filled.url, show["title"], "zz") == []
 
@@ -135,4 +139,5 @@ def test_what_there_is_not(filled: Filled, tmp_path: Path) -> None:
         offers(filled.url, "x", at="soon")
     with pytest.raises((CannotOpen, InputError)):
         offers(f"sqlite:///{tmp_path}/none.sqlite", "x")
+    assert list(tmp_path.iterdir()) == [], "who asks makes no database"
     assert len(table(filled.url, "sapi_titles", where={"title": "'; DROP TABLE sapi_titles; --"})) == 0

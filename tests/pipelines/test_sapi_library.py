@@ -22,6 +22,7 @@ from headrace.pipelines.sapi import (
     SapiRunScope,
 )
 from headrace.sandbox import Options, run_in_thread
+from headrace.testing.api import serving
 
 PROGRAM = """
 from headrace.pipelines.sapi import DatabaseManager
@@ -95,8 +96,16 @@ def run_program(database: str, settings: Any, place: Any, sandbox: Any, request:
         assert next(iter(session.query("SELECT country FROM sapi_offers LIMIT 1"))).to_pylist() == [{"country": "US"}]
 
 
-def worker_of(sandbox: Any, url: str, key: str = "test-key") -> SapiBackfillWorker:
-    client = SapiClient(api_key=key, api_host="h", base_url=sandbox.url)
+def test_the_environment_names_the_host(settings: Any) -> None:
+    assert SAPI_SETTINGS.api_host == "api.example.com"
+    settings.delenv("SAPI_BASE_URL")
+    assert SAPI_SETTINGS.base_url == "https://api.example.com"
+    settings.delenv("SAPI_API_HOST")
+    assert SAPI_SETTINGS.base_url == "https://streaming-availability.p.rapidapi.com"
+
+
+def worker_of(api: Any, url: str, key: str = "test-key") -> SapiBackfillWorker:
+    client = SapiClient(api_key=key, api_host="h", base_url=api.url)
     return SapiBackfillWorker(db_manager=DatabaseManager(url), sapi_client=client)
 
 
@@ -117,6 +126,12 @@ def test_filters_lists_and_genres_reach_the_api(settings: Any, place: Any, sandb
     assert worker.last_result.status == "done"
     with pytest.raises(InputError, match="country"):
         worker.run_backfill(scope=SapiRunScope("de"), base_query_params={"country": "us"})
+
+
+def test_the_client_s_host_is_a_header(settings: Any, place: Any) -> None:
+    with serving(lambda path, query: (b'{"shows": [], "hasMore": false}', 200, {})) as api:
+        worker_of(api, place.url).run_backfill(scope=SapiRunScope("de"))
+    assert [(each["X-RapidAPI-Host"], each["X-RapidAPI-Key"]) for each in api.headers] == [("h", "test-key")]
 
 
 def test_options_pause_and_the_bundle_s_order_does_not_matter(settings: Any, place: Any, sandbox: Any) -> None:
@@ -145,7 +160,8 @@ def test_fetch_data_success() -> None:
     class Api(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = b'{"items": [{"id": "1"}], "next_cursor": "abc"}'
-            ok = self.path == "/shows?country=us" and self.headers["X-RapidAPI-Key"] == "test"
+            named = (self.headers["X-RapidAPI-Key"], self.headers["X-RapidAPI-Host"])
+            ok = self.path == "/shows?country=us" and named == ("test", "api.example.com")
             self.send_response(200 if ok else 404)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -157,7 +173,9 @@ def test_fetch_data_success() -> None:
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
-        client = SapiClient(api_key="test", api_host="test", base_url=f"http://127.0.0.1:{server.server_port}")
+        client = SapiClient(
+            api_key="test", api_host="api.example.com", base_url=f"http://127.0.0.1:{server.server_port}"
+        )
         result = client.fetch_data("shows", {"country": "us", "genre": None})
         assert result["next_cursor"] == "abc"
         assert result["items"] == [{"id": "1"}]

@@ -23,6 +23,7 @@ import headrace
 from headrace.core import events, faults
 from headrace.core.errors import InputError, RequestFailed, UsageError
 from headrace.runner.telemetry import LogSink, Metrics, OpenLineage, OpenTelemetry, Prometheus, from_environment
+from headrace.runner.telemetry.log import LONGEST
 from headrace.sandbox import Options, Sandbox, run_in_thread
 from headrace.testing.api import serving
 
@@ -265,6 +266,17 @@ def test_a_line_for_each_state_change_and_commit(sapi: Any) -> None:
     assert sum(line["rows"] for line in commits) == sum(result.rows.values())
     assert all({"timestamp", "level", "step", "page_number"} <= set(line) for line in commits)
     assert not [line for line in lines if line["event"] == "request_sent"]
+
+
+def test_a_failed_run_ends_with_an_error_and_long_reasons_are_cut(sapi: Any, server: Sandbox) -> None:
+    server.fault("status_400", nth=1)
+    stream = io.StringIO()
+    with pytest.raises(RequestFailed):
+        sapi(LogSink(stream=stream), params={"catalogs": [f"service-{n}" for n in range(200)]})
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in lines if line["level"] == "error"] == ["run_finished"]
+    texts = [value for line in lines for name, value in line.items() if isinstance(value, str) and name != "run_id"]
+    assert max(map(len, texts)) == LONGEST + len("…")
 
 
 def test_one_line_for_each_change_of_state_and_each_commit(sapi: Any) -> None:

@@ -16,10 +16,11 @@ Handler: TypeAlias = Callable[[str, dict[str, str]], Answer]
 
 
 class Api:
-    """A running API. ``asked`` are the targets of its requests, in order."""
+    """A running API. ``asked`` are the targets of its requests in order, ``headers`` what came with each."""
 
     def __init__(self, answer: Handler) -> None:
         self.asked: list[str] = []
+        self.headers: list[Mapping[str, str]] = []
         api = self
 
         class Incoming(BaseHTTPRequestHandler):
@@ -27,6 +28,7 @@ class Api:
 
             def do_GET(self) -> None:
                 api.asked.append(self.path)
+                api.headers.append(dict(self.headers))
                 parts = urlsplit(self.path)
                 found = answer(parts.path, {name: values[0] for name, values in parse_qs(parts.query).items()})
                 body, status, more = found or (b'{"message": "not found"}', 404, {})
