@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 import headrace
@@ -53,6 +56,14 @@ def filled(running: Any, api: Any, config: Any, monkeypatch: pytest.MonkeyPatch)
     for destination in config.destinations:
         assert running.wait(running.update(pipeline="goods", destination=destination))["status"] == "done"
     return running
+
+
+@pytest.fixture
+def everywhere(filled: Any, config: Any, postgres_url: str) -> Any:
+    """The same with PostgreSQL."""
+    config.destinations["pg"] = postgres_url
+    assert filled.wait(filled.update(pipeline="goods", destination="pg"))["status"] == "done"
+    return filled
 
 
 def rows(client: httpx.Client, table: str = "goods", **asked: Any) -> dict[str, Any]:
@@ -126,19 +137,122 @@ def test_what_does_not_fit_is_refused(filled) -> None:
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_pages_in_the_order_of_the_key(filled, config) -> None:
+def walked(client: httpx.Client, table: str, **asked: Any) -> list[dict[str, Any]]:
+    """All rows, page by page."""
+    seen: list[dict[str, Any]] = []
+    after: dict[str, str] = {}
+    while True:
+        page = rows(client, table, **asked, **after)
+        seen += page["rows"]
+        if page["next"] is None:
+            return seen
+        after = {"after": page["next"]}
+
+
+def test_pages_in_the_order_of_the_key(everywhere, config) -> None:
     for destination in config.destinations:
         for table, order in (("goods", True), ("goods_log", False)):
-            seen: list[int] = []
-            after: dict[str, str] = {}
-            while True:
-                page = rows(filled.client, table, destination=destination, limit=7, **after)
-                seen += [row["id"] for row in page["rows"]]
-                if page["next"] is None:
-                    break
-                after = {"after": page["next"]}
+            seen = [row["id"] for row in walked(everywhere.client, table, destination=destination, limit=7)]
             assert sorted(seen) == list(range(25))
             assert not order or seen == list(range(25))
+            page = f"/ui/tables/{destination}/{table}"
+            assert "name 024" in everywhere.client.get(page).text
+
+
+def test_the_pages_of_the_dashboard_follow_each_other(everywhere, config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headrace.service.pages.tables.PAGE", 7)
+    for destination in config.destinations:
+        for table in ("goods", "goods_log"):
+            address, seen = f"/ui/tables/{destination}/{table}", []
+            while address:
+                page = everywhere.client.get(address)
+                assert page.status_code == 200, page.text
+                seen += re.findall(r">(name \d{3})<", page.text)
+                following = re.search(r'rel="next" href="([^"]+)"', page.text)
+                address = html.unescape(following[1]) if following else ""
+            assert sorted(seen) == [f"name {n:03}" for n in range(25)]
+        wrong = everywhere.client.get(f"/ui/tables/{destination}/goods", params={"after": "(0,1)x"})
+        assert wrong.status_code == 422
+
+
+KEYS = ["price", "share", "seen", "day", "live", "name"]
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_pages_by_a_key_of_any_type(
+    kind: str, running: Any, api: Any, config: Any, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.destinations["pg"] = postgres_url
+    monkeypatch.setattr(api, "answer", lambda name, page: {"data": [record(n) for n in range(25)]})
+    spec = json.loads(pipeline(api.url))
+    spec["steps"][0]["config"]["tables"] = [{"table": "goods", "key": [kind, "id"], "columns": COLUMNS}]
+    (config.pipelines / "goods.yml").write_text(json.dumps(spec))
+    for destination in config.destinations:
+        assert running.wait(running.update(pipeline="goods", destination=destination))["status"] == "done"
+        found = walked(running.client, "goods", destination=destination, limit=4)
+        assert sorted(row["id"] for row in found) == list(range(25)), destination
+        if destination != "lite" or kind != "price":  # kept as text there
+            assert [row[kind] for row in found] == sorted(row[kind] for row in found), destination
+
+
+def test_a_table_without_a_key_is_not_read_whole_for_each_page(running, postgres_url, config) -> None:
+    """PostgreSQL has no index in the order that rows lie in: it is told which blocks to read."""
+    from headrace.inspect.order import Placed
+
+    with from_url(postgres_url).open() as session:
+        connection = psycopg.connect(postgres_url, autocommit=True)
+        with connection:
+            connection.execute(
+                "CREATE TABLE large AS SELECT n, repeat('x', 1000) AS text FROM generate_series(1, 20000) n"
+            )
+            blocks = connection.execute("SELECT pg_relation_size('large') / 8192").fetchone()[0]
+            spans = list(Placed(postgres_url).spans(session, "large", None))
+            assert blocks > 1000
+            first = connection.execute(
+                f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT n FROM large WHERE {spans[0][0].replace('?', '%s')} "
+                "ORDER BY ctid LIMIT 101", spans[0][1],
+            ).fetchone()[0][0]["Plan"]  # fmt: skip
+            assert first["Shared Hit Blocks"] + first["Shared Read Blocks"] < 200
+            seen: list[int] = []
+            for span, values in spans:
+                sql = f"SELECT n FROM large WHERE {span.replace('?', '%s')} ORDER BY ctid"
+                seen += [row[0] for row in connection.execute(sql, values)]
+            assert seen == list(range(1, 20001))
+            connection.execute("DROP TABLE large")
+        connection.close()
+
+
+def test_what_is_sensitive_stays_so_when_its_run_is_long_gone(filled, config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headrace.inspect.rows.RUNS", 1)
+    later = (
+        (config.pipelines / "goods.yml")
+        .read_text()
+        .replace("goods", "later")
+        .replace('"sensitive": true', '"sensitive": false')
+    )
+    (config.pipelines / "later.yml").write_text(later.replace('"email"', '"mail"', 1))
+    for destination in config.destinations:
+        assert filled.wait(filled.update(pipeline="later", destination=destination))["status"] == "done"
+        shown = filled.client.get(f"/ui/tables/{destination}/goods")
+        assert "name 003" in shown.text
+        assert "mail.example" not in shown.text
+        assert "sensitive" in filled.client.get(f"/ui/tables/{destination}/goods/why", params={"key": "id=3"}).text
+        tables = filled.client.get("/ui/tables", params={"destination": destination}).text
+        assert "goods_raw_pages" not in tables
+
+
+def test_nobody_finds_out_by_a_key_whether_a_sensitive_value_is_there(running, api, config, monkeypatch) -> None:
+    monkeypatch.setattr(api, "answer", lambda name, page: {"data": [record(n) for n in range(3)]})
+    spec = json.loads(pipeline(api.url))
+    spec["steps"][0]["config"]["tables"] = [{"table": "goods", "key": ["email"], "columns": COLUMNS}]
+    (config.pipelines / "goods.yml").write_text(json.dumps(spec))
+    assert running.wait(running.update(pipeline="goods", destination="lite"))["status"] == "done"
+    answers = set()
+    for value in ("person1@mail.example", "nobody@mail.example"):
+        asked = {"destination": "lite", "key": value}
+        answers.add(running.client.get("/tables/goods/why", params=asked).status_code)
+        answers.add(running.client.get("/ui/tables/lite/goods/why", params=asked).text.count("sensitive columns"))
+    assert answers == {422, 1}
 
 
 def test_a_row_leads_to_its_answer(filled, config) -> None:

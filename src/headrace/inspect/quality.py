@@ -45,7 +45,7 @@ def check_states(
         columns = {column.lower() for column in session.columns(name)}
         if not columns.issuperset(_COLUMNS):
             continue
-        sql = f'SELECT {", ".join(_COLUMNS)} FROM "{name}" ORDER BY executed_at DESC LIMIT {LOOKED_AT}'
+        sql = f"SELECT {', '.join(_COLUMNS)} FROM {_quote(name)} ORDER BY executed_at DESC LIMIT {LOOKED_AT}"
         for batch in session.query(sql):
             for row in batch.to_pylist():
                 if runs is not None and row["batch_id"] not in runs:
@@ -76,3 +76,7 @@ def _micros(value: Any) -> int:
     moment = datetime.fromisoformat(value.replace("Z", "+00:00")) if isinstance(value, str) else value
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return int(aware.timestamp() * 1_000_000)
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

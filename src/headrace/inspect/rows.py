@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from headrace.core.suggest import did_you_mean
 from headrace.core.tables import PAGE, RECORD, RunRecord, TableSpec
 from headrace.core.types import ColumnType
 from headrace.destinations._layout import load_spec
-from headrace.inspect.archive import raw_tables
+from headrace.inspect.order import order_of
 from headrace.inspect.steps import extract_steps
 from headrace.mapping.spec import legacy_table, table_specs
 from headrace.pipeline.load import from_resolved
@@ -52,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class RowPage:
-    """Rows in the order that they lie in. ``after`` asks for the next page; ``None`` at the end."""
+    """Rows in the order of the table's key, else in the one that they lie in. ``after`` asks for the next page; ``None`` at the end."""
 
     table: str
     columns: Mapping[str, ColumnType]
@@ -66,15 +67,14 @@ def tables(session: Session, destination: Destination, *, org: str | None = None
     For ``org`` in a database that others fill too: those with a column ``org_slug``, and of these its own rows."""
     runs = session.runs(limit=RUNS)
     shared = is_shared(session, org)
-    archives = set(raw_tables(distinct(runs)))
     filled = _filled([run for run in runs if org in (None, run.org)], destination)
     found = []
     for name in table_names(session, destination):
-        if _ENGINE.fullmatch(name) or name in archives:
+        if _ENGINE.fullmatch(name) or not (columns := session.columns(name)):
             continue
         own, params = "", []
         if shared:
-            if ORG not in session.columns(name):
+            if ORG not in columns:
                 continue
             own, params = f" WHERE {ORG} = ?", [org]
         count = next(_values(session, f"SELECT count(*) FROM {_quote(name)}{own}", params))[0]
@@ -123,28 +123,27 @@ def rows(
                 f"{table} has no column {name!r}{did_you_mean(name, types)}", hint=f"columns: {', '.join(types)}"
             )
     where = {**(where or {}), ORG: org} if shared and org else where
-    postgres = destination.url.startswith("postgres")
-    position, bound = ("ctid", "CAST(CAST(? AS text) AS tid)") if postgres else ("rowid", "?")
     conditions = [f"CAST({_quote(name)} AS VARCHAR) = ?" for name in where or {}]
     params: list[Any] = list((where or {}).values())
-    if after is not None:
-        if not re.fullmatch(r"\(\d{1,10},\d{1,5}\)" if postgres else r"-?\d{1,18}", after):
-            raise InputError(f"{after!r} is no position in {table}", hint="take the one that the page before gave")
-        conditions.append(f"{position} > {bound}")
-        params.append(after if postgres else int(after))
     origin = identity(session, table) if "headrace_tables" in present else ()
     origin = () if any(name.casefold() in hidden for name in origin) else origin
-    selected = [f"CAST({position} AS VARCHAR)", *(f"CAST({_quote(c)} AS VARCHAR)" for c in origin)]
+    order = order_of(destination.url, origin, types)
+    places = len(order.selected)
+    selected = [*order.selected, *(f"CAST({_quote(c)} AS VARCHAR)" for c in origin)]
     named = ", ".join(f"{text} AS h{i}" for i, text in enumerate(selected))
     shown = ", ".join(f"{_shown(name, kind)} AS c{i}" for i, (name, kind) in enumerate(types.items()))
-    sql = f"SELECT {named}, {shown} FROM {_quote(table)}"
-    if conditions:
-        sql += f" WHERE {' AND '.join(conditions)}"
-    found = []
-    for values in _values(session, f"{sql} ORDER BY {position} LIMIT {int(limit) + 1}", params):
-        texts = values[1 : len(selected)]
-        key = tuple(f"{c}={text}" for c, text in zip(origin, texts, strict=True))
-        found.append(Row(str(values[0]), values[len(selected) :], () if None in texts else key))
+    found: list[Row] = []
+    for span, bound in order.spans(session, table, after):
+        sql = f"SELECT {named}, {shown} FROM {_quote(table)}"
+        if every := [*conditions, *([span] if span else [])]:
+            sql += f" WHERE {' AND '.join(every)}"
+        sql += f" ORDER BY {order.by} LIMIT {int(limit) + 1 - len(found)}"
+        for values in _values(session, sql, [*params, *bound]):
+            texts = values[places : len(selected)]
+            key = tuple(f"{c}={text}" for c, text in zip(origin, texts, strict=True))
+            found.append(Row(order.token(values[:places]), values[len(selected) :], () if None in texts else key))
+        if len(found) > limit:
+            break
     more = len(found) > limit
     return RowPage(table, types, found[:limit], found[limit - 1].position if more else None)
 
@@ -157,8 +156,12 @@ def is_shared(session: Session, org: str | None) -> bool:
 
 
 def hidden_columns(session: Session) -> frozenset[str]:
-    """The columns that a run's file marks as sensitive, case-folded."""
-    return frozenset().union(*(sensitive_columns(run.resolved) for run in distinct(session.runs(limit=RUNS))))
+    """The columns that a table, or a late run's file, marks as sensitive, case-folded."""
+    if not (runs := session.runs(limit=RUNS)):
+        return frozenset()
+    specs = [json.loads(str(spec)) for (spec,) in _values(session, "SELECT spec FROM headrace_tables")]
+    marked = {str(name).casefold() for spec in specs for name in spec.get("sensitive", ())}
+    return frozenset(marked).union(*(sensitive_columns(run.resolved) for run in distinct(runs)))
 
 
 def distinct(runs: Sequence[RunRecord]) -> list[RunRecord]:
@@ -168,6 +171,12 @@ def distinct(runs: Sequence[RunRecord]) -> list[RunRecord]:
 
 def _shown(name: str, kind: ColumnType) -> str:
     return f"substr(CAST({_quote(name)} AS VARCHAR), 1, {LONGEST})" if kind in ("string", "json") else _quote(name)
+
+
+def has_sensitive_key(session: Session, table: str, hidden: frozenset[str]) -> bool:
+    """Whether a part of the key of ``table`` is sensitive: then asking for a row by its key asks for that."""
+    spec = _spec(session, table)
+    return spec is not None and any(name.casefold() in hidden for name in spec.key)
 
 
 def identity(session: Session, table: str) -> tuple[str, ...]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from headrace.core.contracts import Destination, Session
@@ -16,12 +13,12 @@ from headrace.core.errors import InputError
 from headrace.core.suggest import did_you_mean
 from headrace.core.tables import PAGE, RECORD
 from headrace.core.types import ColumnType
+from headrace.inspect.order import order_of, typed
 from headrace.inspect.rows import ORG, RUNS, distinct, fills, hidden_columns, identity, is_shared
 from headrace.inspect.titles import bound, python_value
 
 _CONDITION = re.compile(r"(?P<column>[^=!<>~\s]+)\s*(?:(?P<op>!=|<=|>=|=|<|>|~)(?P<value>.*)|\s(?P<null>is (?:not )?null))",
                         re.DOTALL | re.IGNORECASE)  # fmt: skip
-_WORDS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +78,18 @@ def select(
     if is_shared(session, org):
         conditions.append(f"{_quote(ORG)} = ?")
         params.append(org)
-    key = list(identity(session, name))
-    order = _Keyed(key, types) if key and types.keys() >= set(key) else _Placed(url)
-    if after is not None:
-        condition, values = order.behind(after, url)
-        conditions.append(condition)
-        params += values
+    order = order_of(url, identity(session, name), types)
     texts = [f"{text} AS h{i}" for i, text in enumerate(order.selected)]
     texts += [f"{_quote(column)} AS c{i}" for i, column in enumerate(shown)]
-    sql = f"SELECT {', '.join(texts)} FROM {_quote(name)}"
-    if conditions:
-        sql += f" WHERE {' AND '.join(conditions)}"
-    sql += f" ORDER BY {order.by} LIMIT {int(limit) + 1}"
-    found = [tuple(row.values()) for batch in session.query(sql, params) for row in batch.to_pylist()]
+    found: list[tuple[Any, ...]] = []
+    for span, values in order.spans(session, name, after):
+        sql = f"SELECT {', '.join(texts)} FROM {_quote(name)}"
+        if every := [*conditions, *([span] if span else [])]:
+            sql += f" WHERE {' AND '.join(every)}"
+        sql += f" ORDER BY {order.by} LIMIT {int(limit) + 1 - len(found)}"
+        found += [tuple(row.values()) for batch in session.query(sql, [*params, *values]) for row in batch.to_pylist()]
+        if len(found) > limit:
+            break
     first = len(order.selected)
     rows = [
         [_value(value, types[column]) for value, column in zip(row[first:], shown, strict=True)]
@@ -101,49 +97,6 @@ def select(
     ]
     next_page = order.token(found[limit - 1][:first]) if len(found) > limit else None
     return Selected(name, {column: types[column] for column in shown}, rows, next_page)
-
-
-class _Keyed:
-    """Pages in the order of the key: what is added or changed meanwhile shifts none."""
-
-    def __init__(self, key: Sequence[str], types: Mapping[str, ColumnType]) -> None:
-        self._kinds = [types[column] for column in key]
-        self.selected = [_quote(column) for column in key]
-        self.by = ", ".join(self.selected)
-
-    def token(self, values: Sequence[Any]) -> str:
-        shown = [python_value(value, kind) for value, kind in zip(values, self._kinds, strict=True)]
-        texts = [value.isoformat() if isinstance(value, date) else str(value) for value in shown]
-        return base64.urlsafe_b64encode(json.dumps(texts).encode()).decode().rstrip("=")
-
-    def behind(self, token: str, url: str) -> tuple[str, list[Any]]:
-        try:
-            texts = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-            pairs = list(zip(texts, self._kinds, strict=True))
-            values = [bound(_typed(str(text), kind), url) for text, kind in pairs]
-        except (ValueError, TypeError):
-            raise _no_page() from None
-        marks = ", ".join("?" * len(values))
-        return f"({self.by}) > ({marks})" if len(values) > 1 else f"{self.by} > ?", values
-
-
-class _Placed:
-    """Pages in the order that the rows lie in, of a table without a key."""
-
-    def __init__(self, url: str) -> None:
-        self._postgres = url.startswith("postgres")
-        self.by = "ctid" if self._postgres else "rowid"
-        self.selected = [f"CAST({self.by} AS VARCHAR)"]
-
-    def token(self, values: Sequence[Any]) -> str:
-        return str(values[0])
-
-    def behind(self, token: str, url: str) -> tuple[str, list[Any]]:
-        if not re.fullmatch(r"\(\d{1,10},\d{1,5}\)" if self._postgres else r"-?\d{1,18}", token):
-            raise _no_page()
-        if self._postgres:
-            return f"{self.by} > CAST(CAST(? AS text) AS tid)", [token]
-        return f"{self.by} > ?", [int(token)]
 
 
 def _condition(text: str, types: Mapping[str, ColumnType], table: str, url: str) -> tuple[str, list[Any]]:
@@ -163,39 +116,12 @@ def _condition(text: str, types: Mapping[str, ColumnType], table: str, url: str)
         function = "strpos" if url.startswith("postgres") else "instr"
         return f"{function}({quoted}, ?) > 0", [match["value"]]
     try:
-        value = _typed(match["value"], kind)
+        value = typed(match["value"], kind)
     except ValueError:
         raise InputError(f"{column}: {match['value']!r} is no {kind}") from None
     if kind == "decimal" and url.startswith("sqlite"):  # kept as text there
         return f"CAST({quoted} AS REAL) {op} CAST(? AS REAL)", [str(value)]
     return f"{quoted} {op} ?", [bound(value, url)]
-
-
-def _typed(text: str, kind: ColumnType) -> Any:
-    """Raises ValueError."""
-    if kind in ("int", "bigint"):
-        if not re.fullmatch(r"[-+]?\d{1,19}", text) or abs(int(text)) >= 2**63:
-            raise ValueError(text)
-        return int(text)
-    if kind == "float":
-        return float(text)
-    if kind == "decimal":
-        try:
-            found = Decimal(text)
-        except InvalidOperation:
-            raise ValueError(text) from None
-        if not found.is_finite() or abs(found.adjusted()) > 38:
-            raise ValueError(text)
-        return found
-    if kind == "bool":
-        if text.lower() not in _WORDS:
-            raise ValueError(text)
-        return _WORDS[text.lower()]
-    if kind == "timestamp":
-        return datetime.fromisoformat(text.replace("Z", "+00:00").replace(" ", "+"))
-    if kind == "date":
-        return date.fromisoformat(text)
-    return text
 
 
 def _value(value: Any, kind: ColumnType) -> Any:
@@ -208,10 +134,6 @@ def _known(column: str, types: Mapping[str, ColumnType], table: str) -> ColumnTy
         raise InputError(f"{table} has no column {column!r} that may be shown{did_you_mean(column, types)}",
                          hint=f"columns: {', '.join(types)}")  # fmt: skip
     return types[column]
-
-
-def _no_page() -> InputError:
-    return InputError("after is no place in this table", hint="take the one that the page before gave as next")
 
 
 def _quote(name: str) -> str:

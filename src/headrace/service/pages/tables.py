@@ -15,7 +15,7 @@ from headrace.core.contracts import Destination, Session
 from headrace.core.errors import CannotOpen, DestinationBusy, HeadraceError
 from headrace.core.tables import Removals
 from headrace.destinations import from_url
-from headrace.inspect.rows import ORG, TableInfo, hidden_columns, is_shared, rows, tables
+from headrace.inspect.rows import ORG, TableInfo, has_sensitive_key, hidden_columns, is_shared, rows, tables
 from headrace.inspect.why import Why, why
 from headrace.service.context import Here, Service
 from headrace.service.pages.origin import origin_view
@@ -56,7 +56,7 @@ async def preview(
     table: str,
     column: Name = "",
     value: Annotated[str, Query(max_length=1000)] = "",
-    after: Annotated[str, Query(max_length=40)] = "",
+    after: Annotated[str, Query(max_length=4_000)] = "",
 ) -> Response:
     """Rows of one table."""
 
@@ -145,7 +145,8 @@ def _why(session: Session, target: Destination, caller: Caller, table: str, key:
     """As :func:`~headrace.inspect.why.why`; of what others keep in the same database, errors tell nothing."""
     org = caller.sees
     hidden = hidden_columns(session)
-    if any(column.casefold() in hidden for column in session.columns(target.capabilities().fold(table))):
+    name = target.capabilities().fold(table)
+    if has_sensitive_key(session, name, hidden) or any(c.casefold() in hidden for c in session.columns(name)):
         raise Refusal(403, "this table has sensitive columns, so the answers behind its rows are not shown",
                       hint="headrace why shows them where the database is")  # fmt: skip
     if not is_shared(session, org):

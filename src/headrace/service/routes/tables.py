@@ -16,7 +16,7 @@ from headrace.core.contracts import Destination, Session
 from headrace.core.errors import CannotOpen, DestinationBusy, HeadraceError, InputError
 from headrace.core.types import ColumnType
 from headrace.destinations import from_url
-from headrace.inspect.rows import ORG, hidden_columns, is_shared, tables
+from headrace.inspect.rows import ORG, has_sensitive_key, hidden_columns, is_shared, tables
 from headrace.inspect.select import Selected, made_tables, select
 from headrace.inspect.why import Why, why
 from headrace.service import problems
@@ -163,7 +163,8 @@ async def origin(
         if target.capabilities().fold(table) not in made_tables(session, target, caller.sees):
             raise not_found("table", table, hint="GET /tables lists them")
         hidden = hidden_columns(session)
-        if any(name.casefold() in hidden for part in key if (name := part.partition("=")[0]) != part):
+        asked = any(name.casefold() in hidden for part in key if (name := part.partition("=")[0]) != part)
+        if asked or has_sensitive_key(session, target.capabilities().fold(table), hidden):
             raise InputError("a sensitive column can not be asked for")
         return _origin(_found(session, target, caller, table, key), withheld=_withheld(session, target, table, hidden))
 
