@@ -15,6 +15,7 @@ import headrace
 from headrace.core.clock import SystemClock
 from headrace.sandbox import Sandbox
 from headrace.sandbox.styles import all_styles
+from headrace.testing.api import serving
 
 HEALTHY = [name for name in all_styles() if name != "error-in-200"]
 
@@ -143,3 +144,27 @@ def test_the_clock_of_these_tests_is_a_clock() -> None:
     clock = QuickClock()
     assert abs(clock.now() - SystemClock().now()) < 1_000_000
     assert clock.monotonic() <= clock.monotonic()
+
+
+@pytest.mark.parametrize("paging", [{"type": "offset", "limit": 10}, {"type": "page", "param": "p"}])
+def test_more_than_was_declared_is_no_end_that_can_be_trusted(
+    paging: dict[str, Any], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """What stands at ``total_path`` counts something else, and the list goes on."""
+    style = "offset-total" if paging["type"] == "offset" else "page-total"
+    crawl = Crawl(tmp_path, sandbox, style, pagination={**paging, "total_path": "elsewhere"})
+    file = json.loads(crawl.file.read_text())
+
+    def answer(path: str, params: dict[str, str]) -> tuple[bytes, int, dict[str, str]]:
+        at = int(params.get("offset", 10 * (int(params.get("p", 1)) - 1)))
+        records = [{"id": str(number)} for number in range(at, min(at + 10, 47))]
+        return json.dumps({"items": records, "elsewhere": 25}).encode(), 200, {}
+
+    with serving(answer) as api:
+        step = file["steps"][0]["config"]
+        step |= {"url": f"{api.url}/x", "data_path": "items"}
+        step.pop("base_url", None)
+        crawl.file.write_text(json.dumps(file))
+        found = crawl.run()
+    assert (found.status, found.exit_code) == ("suspect", 3), found
+    assert "declared 25 records, and 30 had come" in found.text

@@ -11,6 +11,8 @@ from typing import Any
 from headrace.discover.asked import Asked
 
 _PLAIN = re.compile(r"[A-Za-z_$][\w $.@/+-]*[\w*]|[A-Za-z]")
+_ENDS = ("more_path", "pages_path", "total_path", "total_header")
+"""Keys of a pagination that end a crawl."""
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 
 
@@ -59,7 +61,13 @@ def text_of(draft: Draft) -> str:
         lines.append(f"  # {name} of the environment holds a value that has the look of a secret.")
     lines += ["", "steps:", f"  - step: {flow(draft.name)}", "    processor: generic.api_extractor", "    config:"]
     lines += [f"      {name}: {flow(value)}" for name, value in config.items()]
-    lines += [f"      # {_comment(draft.paging_note)}", f"      pagination: {flow(dict(draft.pagination))}"]
+    lines += [f"      # {_comment(draft.paging_note)}"]
+    answered = draft.paging_note.startswith("As answered")
+    if not answered and (ends := [str(draft.pagination[key]) for key in _ENDS if key in draft.pagination]):
+        lines += [
+            f"      # Guessed: the end is where {_comment(' or '.join(ends))} says; a wrong place ends too early."
+        ]
+    lines += [f"      pagination: {flow(dict(draft.pagination))}"]
     lines += [f"      # {_comment(draft.data_note)}", f"      data_path: {flow(draft.data_path)}"]
     for name, (value, note) in draft.more.items():
         lines += [f"      # {_comment(note)}", f"      {name}: {flow(value)}"]
@@ -67,6 +75,10 @@ def text_of(draft: Draft) -> str:
     lines += [f"          # {_comment(draft.key_note)}"]
     if draft.key is not None:
         lines.append(f"          key: [{flow(draft.key)}]")
+    if draft.columns:
+        lines.append(
+            "          # The fields of the records seen; others stay in the archive until they are named here."
+        )
     lines.append("          columns:" if draft.columns else "          # Without columns: every field becomes one.")
     width = max((len(f"{flow(name)}: {flow(path)}") for name, path in draft.columns.items()), default=0)
     for name, path in draft.columns.items():

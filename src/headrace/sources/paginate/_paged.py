@@ -88,6 +88,16 @@ class Paged(Paginator):
             f"more_path: {flag}, and leave out stop_on_short",
         )
 
+    def _overrun(self, answer: Answer) -> tuple[str, str] | None:
+        """The doubt at an end that only the total told, where more came than it declares."""
+        total = self.total(answer)
+        if total is None or answer.seen <= total or not answer.count or self._more(answer) is not None:
+            return None
+        return (
+            f"the API declared {total} records, and {answer.seen} had come when the crawl ended there",
+            "the total counts something else: leave out total_path (or total_header), and the end is an empty page",
+        )
+
     def _all_seen(self, answer: Answer) -> bool:
         """Whether all that the API declared has come."""
         total = self.total(answer)

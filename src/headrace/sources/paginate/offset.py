@@ -45,4 +45,4 @@ class OffsetPages(Paged):
     def doubt(self, answer: Answer, at: Cursor) -> tuple[str, str] | None:
         if not answer.count and self._more(answer):
             return f"an empty page, although '{self.more_path}' says that there are more", "leave out more_path"
-        return self._cut_short(answer)
+        return self._cut_short(answer) or self._overrun(answer)

@@ -54,7 +54,7 @@ class NumberedPages(Paged):
         return int(at) + 1
 
     def doubt(self, answer: Answer, at: Cursor) -> tuple[str, str] | None:
-        return self._cut_short(answer)
+        return self._cut_short(answer) or (None if self._pages(answer) else self._overrun(answer))
 
     def _empty(self, answer: Answer) -> bool:
         return self.stop_on_empty and not answer.count
