@@ -206,3 +206,42 @@ def test_secrets_of_the_configured_file_are_the_operators(config, api, serving, 
             ended = running.wait(running.update(pipeline="mine", destination=destination))
             outcomes.append((ended["status"], "no credential" in (ended["error"] or "")))
     assert outcomes == [("done", False), ("failed", True)]
+
+
+def test_one_that_is_removed_is_not_offered_and_its_runs_go_on(running, api) -> None:
+    client = running.client
+    put(client, "mine", sent(api.url))
+    put(client, "mine", sent(api.url).replace("Sent over", "Second over"))
+    api.allow(1)
+    run = running.update(pipeline="mine", destination="lite")
+    api.wait_for("items", 2)
+    assert client.post(f"/runs/{run}/cancel").status_code == 202
+    assert running.wait(run)["status"] == "cancelled"
+    assert client.delete("/pipelines/mine", headers={"If-Match": "1"}).status_code == 412
+    assert client.delete("/pipelines/mine", headers={"If-Match": '"2"'}).status_code == 204
+    assert client.delete("/pipelines/mine").status_code == 404
+    assert client.get("/pipelines/mine").status_code == 404
+    assert client.get("/pipelines/mine", params={"version": 1}).status_code == 404
+    assert "mine" not in [each["pipeline"] for each in client.get("/pipelines").json()["pipelines"]]
+    assert "mine" not in client.get("/ui/pipelines").text.split()
+    assert client.post("/pipeline/update", json={"pipeline": "mine"}).status_code == 422
+    again = put(client, "mine", sent(api.url).replace("Sent over", "Third over"), **{"If-Match": "0"})
+    assert again.json()["version"] == 4, "nothing that began with an earlier one takes it for that"
+    api.allow(None)
+    assert client.post(f"/runs/{run}/resume").status_code == 202
+    done = running.wait(run)
+    assert (done["status"], done["options"]["version"], done["error"]) == ("done", 2, None)
+    assert client.get("/pipelines/mine", params={"version": 2}).json()["description"] == "Second over HTTP"
+    assert client.get("/pipelines/mine", params={"version": 3}).status_code == 404
+
+
+def test_only_an_organisation_s_own_is_removed(two, api) -> None:
+    _, acme, other = two
+    put(acme, "mine", sent(api.url))
+    for name in ("mine", "nothing", "a b", "x" * 200):
+        assert other.delete(f"/pipelines/{name}").status_code == 404
+    for name in ("tvmaze", "lists"):
+        assert acme.delete(f"/pipelines/{name}").status_code == 409
+    reader = acme.post("/keys", json={"scope": "run"}).json()["key"]
+    assert acme.delete("/pipelines/mine", headers={"X-API-Key": reader}).status_code == 403
+    assert acme.get("/pipelines/mine").status_code == 200

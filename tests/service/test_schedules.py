@@ -186,6 +186,27 @@ def test_what_is_refused_says_so_and_is_tried_at_the_next_moment(bench: Bench) -
     assert bench.fire() == 1
 
 
+def test_a_defect_of_one_does_not_keep_the_others_from_their_times(bench: Bench) -> None:
+    bench.put()
+    bench.schedules.put("zeta", "later", ScheduleSpec(pipeline="q", cron="0 * * * *"))
+    ask = bench.ask
+
+    def broken(**asked: Any) -> Request:
+        if asked["org"] == "acme":
+            raise PermissionError("the file of p")
+        return ask(**asked)
+
+    bench.at("13:00")
+    assert replace(bench.schedules, ask=broken).fire() == 1
+    assert [request.pipeline for request in bench.store.find()] == ["q"]
+    last = bench.there().last
+    assert last is not None
+    assert (last.outcome, last.reason) == ("failed", "internal error: PermissionError")
+    bench.at("14:00")
+    bench.end()
+    assert bench.fire() == 2
+
+
 def test_while_the_store_is_away_nothing_is_lost(bench: Bench) -> None:
     bench.put()
     bench.at("13:00")

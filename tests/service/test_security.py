@@ -166,6 +166,14 @@ class TestAnOpenService:
         with client_of(running, key) as admin:
             assert admin.get("/runs").status_code == 200
 
+    def test_a_browser_s_key_of_another_service_is_none(self, running) -> None:
+        """Cookies are of a host, whatever the port: one of an earlier service would lock the person out."""
+        cookie = {"Cookie": f"{COOKIE}=hrk_x_{'A' * 43}"}
+        assert running.client.get("/", headers=cookie).status_code == 200
+        made(running.client, scope="admin")
+        assert running.client.get("/", headers=cookie).status_code == 303
+        problem(running.client.get("/runs", headers=cookie), 401)
+
     def test_listening_elsewhere_needs_keys(self, config) -> None:
         from headrace.service.security import Gate
 
@@ -229,6 +237,18 @@ class TestOtherSites:
         with serving(config.model_copy(update={"server_names": ["headrace.example"]})) as running:
             assert running.client.get("/runs", headers={"Host": "Headrace.example:443"}).status_code == 200
             problem(running.client.get("/runs"), 421)
+
+    def test_without_keys_no_name_that_anybody_could_own_will_do(self, config, serving) -> None:
+        with serving(
+            config.model_copy(update={"host": "0.0.0.0", "require_keys": False})
+        ) as running:  # of the configuration: the test listens on loopback
+            for host in ("evil.example", "localhost.evil", "", "1.2.3.4.evil"):
+                problem(running.client.get("/runs", headers={"Host": host}), 421)
+            for host in ("10.0.0.5:8000", "[fd00::1]:8000", "localhost", socket.gethostname()):
+                assert running.client.get("/runs", headers={"Host": host}).status_code == 200
+        named = {"host": "0.0.0.0", "require_keys": False, "server_names": ["headrace.internal"]}  # as above
+        with serving(config.model_copy(update=named)) as running:
+            assert running.client.get("/runs", headers={"Host": "headrace.internal"}).status_code == 200
 
     def test_forms_of_other_sites_are_refused_and_our_own_pass(self, running) -> None:
         for headers in (
@@ -376,3 +396,43 @@ def test_a_key_is_found_without_asking_the_store_each_time(tmp_path, monkeypatch
         assert keys.find(made_key[1]) is None
     finally:
         store.close()
+
+
+def test_a_stream_ends_with_its_key(closed, api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headrace.service.security.RECHECK", 0.0)
+    monkeypatch.setattr("headrace.service.routes.runs.KEEP_ALIVE", 0.1)
+    monkeypatch.setattr("headrace.service.pages.live.KEEP_ALIVE", 0.1)
+    running, admin = closed
+    api.allow(0)
+    run = admin.post("/pipeline/update", json={}).json()["request_id"]
+    for address in ("/ui/live", f"/ui/runs/{run}/live", f"/runs/{run}/events"):
+        answer = admin.post("/keys", json={"scope": "read"}).json()
+        with client_of(running, answer["key"]) as reader, reader.stream("GET", address) as stream:
+            lines = stream.iter_lines()
+            assert next(lines)
+            assert admin.delete(f"/keys/{answer['key_id']}").status_code == 204
+            assert sum(1 for _ in lines) < 1_000, address
+    api.allow(None)
+
+
+def test_status_is_answered_while_databases_are_not(config, serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many ask for the tables of one that does not answer."""
+    from headrace.service.context import LOOKS
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d?connect_timeout=60"
+        destinations = {**config.destinations, "silent": url}
+        with (
+            serving(config.model_copy(update={"destinations": destinations})) as running,
+            ThreadPoolExecutor(40) as pool,
+        ):
+            asked = [pool.submit(running.client.get, "/tables", params={"destination": "silent"}) for _ in range(40)]
+            connections = [silent.accept()[0] for _ in range(LOOKS)]
+            for _ in range(5):
+                assert running.client.get("/readyz").status_code == 200
+                assert running.client.get("/runs").status_code == 200
+            assert not any(each.done() for each in asked)
+            for each in connections:
+                each.close()
+            silent.close()
+            assert {each.result(60).status_code for each in asked} <= {503}

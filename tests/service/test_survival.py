@@ -132,13 +132,15 @@ class Away:
     """A store that cannot be reached while ``away`` is set."""
 
     def __init__(self, store: Any) -> None:
-        self._store, self.away = store, threading.Event()
+        self._store, self.away, self.refused = store, threading.Event(), threading.Event()
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._store, name)
 
         def call(*given: Any, **more: Any) -> Any:
             if self.away.is_set():
+                if name == "find":
+                    self.refused.set()
                 raise StateError("the store is away")
             return found(*given, **more)
 
@@ -165,6 +167,21 @@ def test_a_run_goes_on_while_the_store_is_away_and_is_told_when_it_is_back(
             kinds = [line[7:] for line in stream.iter_lines() if line.startswith("event: ")]
         assert kinds.count("RunStarted") == kinds.count("RunFinished") == 1
     assert rows(config.destinations["duck"], WHOLE) == [(50, 50, 0, 49)]
+
+
+def test_the_first_page_goes_on_when_the_store_is_back(config: ServiceConfig, serving: Any, api: Any) -> None:
+    store = Away(open_progress(None, config.state))
+    api.allow(0)
+    with serving(config, store=store) as running, running.client.stream("GET", "/ui/live") as stream:
+        lines = stream.iter_lines()
+        assert any("Nothing is running" in line for line in lines)
+        store.away.set()
+        assert store.refused.wait(60)
+        store.away.clear()
+        with httpx.Client(base_url=running.url, timeout=60) as other:
+            other.post("/pipeline/update")
+            assert any("lists" in line for line in lines)
+        api.allow(None)
 
 
 @contextmanager

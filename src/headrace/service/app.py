@@ -87,6 +87,7 @@ def create_app(config: ServiceConfig, *, store: ProgressStore | None = None) -> 
             hub.close_soon()
             await asyncio.to_thread(scheduler.stop)
             app.state.drained = await asyncio.to_thread(worker.drain, config.drain_seconds)
+            service.looks.shutdown(wait=False, cancel_futures=True)
             if store is None:
                 progress.close()
 

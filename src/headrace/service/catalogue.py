@@ -19,7 +19,7 @@ from headrace.pipeline.load import Draft, parse
 from headrace.pipeline.secrets import MASK, mask
 from headrace.pipeline.yaml import MAX_BYTES
 from headrace.service.config import ServiceConfig
-from headrace.service.problems import Refusal
+from headrace.service.problems import Refusal, not_found
 from headrace.service.trust import trust_of
 from headrace.state.progress.contract import Document, ProgressStore
 
@@ -59,7 +59,8 @@ class Catalogue:
             found |= {path.stem for path in self._folder.glob("*.yml") if _NAME.fullmatch(path.stem)}
         if org is not None:
             prefix = f"{org}/"
-            found |= {document.name.removeprefix(prefix) for document in self._store.documents(KIND, prefix=prefix)}
+            sent = self._store.documents(KIND, prefix=prefix)
+            found |= {each.name.removeprefix(prefix) for each in sent if not _removed(each)}
         return sorted(found)
 
     def draft(self, name: str, org: str | None = None, version: int | None = None) -> Draft:
@@ -95,20 +96,41 @@ class Catalogue:
                              hint=f"write pipeline_id: {name}")  # fmt: skip
         key = f"{org}/{name}"
         before = self._store.document(KIND, key)
-        if before is not None:  # the process that sent it may have died before it kept the version
-            self._store.put(VERSIONS, f"{key}/{before.version}", before.body, expected=0)
+        if before is not None:
+            self._keep(before)
+            if _removed(before) and expected == 0:
+                expected = before.version
         version = self._store.put(KIND, key, {"text": text}, expected=expected)
         if version is None:
             return None
         self._store.put(VERSIONS, f"{key}/{version}", {"text": text}, expected=0)
         return Found(draft, "sent", self._sent, version, text)
 
+    def remove(self, org: str, name: str, *, expected: int | None = None) -> bool:
+        """Offer ``org``'s pipeline ``name`` no longer; runs that began with a version of it go on, and what is sent under
+        its name later is the next version. False when its version is not ``expected``. Raises Refusal: 404, and 409 for
+        a pipeline of the service itself."""
+        if name in self.names():
+            raise Refusal(409, f"{name} is a pipeline of the service itself", hint="remove its file from the folder")
+        before = self._store.document(KIND, f"{org}/{name}") if _NAME.fullmatch(name) else None
+        if before is None or _removed(before):
+            raise not_found("pipeline", name, hint="GET /pipelines lists them")
+        if expected not in (None, before.version):
+            return False
+        self._keep(before)
+        return self._store.put(KIND, before.name, {"removed": True}, expected=before.version) is not None
+
+    def _keep(self, document: Document) -> None:
+        """The version that it is: the process that sent it may have died before it did so."""
+        if not _removed(document):
+            self._store.put(VERSIONS, f"{document.name}/{document.version}", document.body, expected=0)
+
     def _document(self, org: str, name: str, version: int | None) -> tuple[int, Document] | None:
         latest = self._store.document(KIND, f"{org}/{name}")
         if latest is None:
             return None
         if version is None or version == latest.version:
-            return latest.version, latest
+            return None if _removed(latest) else (latest.version, latest)
         older = self._store.document(VERSIONS, f"{org}/{name}/{version}")
         return None if older is None else (version, older)
 
@@ -156,6 +178,10 @@ class Catalogue:
             if len(self._read) > _MOST_READ:
                 self._read.popitem(last=False)
         return found
+
+
+def _removed(document: Document) -> bool:
+    return bool(document.body.get("removed"))
 
 
 def spells_out_secret(draft: Draft) -> bool:

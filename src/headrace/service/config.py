@@ -53,7 +53,7 @@ class ServiceConfig(Model):
     soon as there is a key."""
     server_names: list[str] = Field(default_factory=list)
     """Names that browsers may call the service by (the Host header, without port); by default those of this machine
-    while it listens there only, else any."""
+    while it listens there only, any where every request needs a key, else this machine's name and any address."""
     max_body: int = Field(1_000_000, ge=1_000, le=100_000_000)
     """Bytes of a request's body."""
     requests_per_second: float = Field(500.0, gt=0)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated, ParamSpec, TypeVar
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
@@ -13,6 +17,12 @@ from headrace.service.config import ServiceConfig
 from headrace.service.hub import Hub
 from headrace.service.worker import Worker
 from headrace.state.progress.contract import ProgressStore
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+LOOKS = 8
+"""Databases of pipelines, and APIs, that are asked at the same time."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,13 @@ class Service:
     catalogue: Catalogue
     worker: Worker
     hub: Hub
+    looks: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(LOOKS, "headrace-look"), init=False, compare=False
+    )
+
+    async def look(self, work: Callable[P, T], *given: P.args, **more: P.kwargs) -> T:
+        """What ``work`` returns. For what may take long: however many of it wait for a database, status is answered."""
+        return await asyncio.get_running_loop().run_in_executor(self.looks, partial(work, *given, **more))
 
 
 async def service_of(connection: HTTPConnection) -> Service:

@@ -3,7 +3,9 @@ the headers that every answer bears."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -28,6 +30,8 @@ ANSWER_HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+ADDRESSES = "*"
+"""Among names: any address."""
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _STATIC = ("/ui/static/", "/docs/static/")
 
@@ -80,7 +84,10 @@ def own_names(config: ServiceConfig) -> Sequence[str] | None:
     """The names that a request may call this service by; ``None``: any, since every caller needs a key."""
     if config.server_names:
         return tuple(name.lower() for name in config.server_names)
-    return ("localhost", "127.0.0.1", "::1", config.host.lower()) if is_loopback(config.host) else None
+    if is_loopback(config.host):
+        return ("localhost", "127.0.0.1", "::1", config.host.lower())
+    # A name could be anybody's who lets it lead here, and nothing but the name would tell; an address is no name.
+    return ("localhost", socket.gethostname().lower(), ADDRESSES) if config.require_keys is False else None
 
 
 def check_host(host: str, names: Sequence[str] | None) -> None:
@@ -92,12 +99,20 @@ def check_host(host: str, names: Sequence[str] | None) -> None:
         name = (urlsplit(f"//{host}").hostname or "").lower()
     except ValueError:
         name = ""
-    if name not in names:
+    if name not in names and not (ADDRESSES in names and _is_address(name)):
         raise Refusal(
             421,
             "this service does not go by the name that the request calls it",
             hint="name it in server_names of the service's configuration",
         )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def check_site(headers: Headers) -> None:

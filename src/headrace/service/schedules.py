@@ -225,6 +225,9 @@ class Schedules:
             raise
         except HeadraceError as error:
             return Last("failed", due, now, reason=error.message)
+        except Exception as error:  # of one schedule; the others are due all the same
+            _log.exception("schedule %s", schedule.key)
+            return Last("failed", due, now, reason=f"internal error: {type(error).__name__}")
         return Last("asked", due, now, made.request_id)
 
     def _write(self, schedule: Schedule) -> int | None:

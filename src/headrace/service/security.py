@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +13,7 @@ from fastapi import Depends
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.requests import HTTPConnection, Request
 
+from headrace.core.errors import StateError
 from headrace.core.hosts import is_loopback
 from headrace.service.front import address_of
 from headrace.service.keys import SCOPES, Key, Keys, Scope, covers
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 COOKIE = "headrace_key"
 """Where a browser that has signed in keeps its key; no script can read it."""
+RECHECK = 15.0
+"""Seconds after which the key of whoever follows a stream is looked at again."""
 _WRONG_A_MINUTE = 20
 
 _bearer = HTTPBearer(auto_error=False, description="An API key of the service.")
@@ -64,8 +69,10 @@ class Gate:
         """The first administrator's key, where keys are needed from the start and there is none."""
         return self.keys.first() if self._always else None
 
-    def admit(self, text: str | None, address: str) -> Caller:
-        """The caller with the key ``text``. Raises Refusal: 401, or 429 after too many wrong keys. Blocks."""
+    def admit(self, text: str | None, address: str, *, kept: bool = False) -> Caller:
+        """The caller with the key ``text``, which a browser may have ``kept`` from another service on this machine or an
+        earlier one: where none is needed, a wrong one then is none. Raises Refusal: 401, or 429 after too many wrong
+        keys. Blocks."""
         if text is None:
             if self.needed():
                 raise _unknown("this service needs an API key")
@@ -73,6 +80,8 @@ class Gate:
         if wait := self._wrong.wait(address):
             raise too_many(wait, "wrong keys")
         key = self.keys.find(text)
+        if key is None and kept and not self.needed():
+            return Caller()
         if key is None:
             self._wrong.take(address)
             raise _unknown("this API key is not known here")
@@ -84,10 +93,27 @@ class Gate:
 async def caller_of(connection: HTTPConnection) -> Caller:
     """Who sends a request. Raises Refusal (401, 429)."""
     gate: Gate = connection.app.state.gate
-    text, address = _presented(connection), address_of(connection.scope)
+    sent, address = _sent(connection), address_of(connection.scope)
+    text = sent or connection.cookies.get(COOKIE) or None
     if gate.keys.at_hand(text):
         return gate.admit(text, address)
-    return await asyncio.to_thread(gate.admit, text, address)
+    return await asyncio.to_thread(gate.admit, text, address, kept=sent is None)
+
+
+async def while_admitted(connection: HTTPConnection, messages: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """``messages`` until the caller's key is revoked."""
+    checked = time.monotonic()
+    try:
+        async for message in messages:
+            if time.monotonic() - checked >= RECHECK:
+                checked = time.monotonic()
+                with suppress(StateError):
+                    await caller_of(connection)
+            yield message
+    except Refusal:
+        return
+    finally:
+        await messages.aclose()
 
 
 def needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
@@ -116,11 +142,11 @@ def sign_out(response: Response) -> None:
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
 
 
-def _presented(connection: HTTPConnection) -> str | None:
+def _sent(connection: HTTPConnection) -> str | None:
     kind, _, rest = connection.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
         return rest.strip()
-    return connection.headers.get("x-api-key") or connection.cookies.get(COOKIE) or None
+    return connection.headers.get("x-api-key") or None
 
 
 def _caller(key: Key) -> Caller:

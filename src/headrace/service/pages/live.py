@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.requests import HTTPConnection
 from starlette.responses import Response, StreamingResponse
 
+from headrace.service.security import while_admitted
 from headrace.state.progress.contract import Request
 
 EVERY = 1.0
@@ -46,10 +48,11 @@ class Pace:
         return Rate(max(0, request.rows - rows) / seconds, max(0, request.requests - requests) / seconds)
 
 
-def stream(messages: AsyncIterator[bytes], closing: asyncio.Event) -> Response:
-    """``messages`` as a response that ends with them, when the client goes, or when the service stops."""
+def stream(connection: HTTPConnection, messages: AsyncIterator[bytes], closing: asyncio.Event) -> Response:
+    """``messages`` as a response that ends with them, when the client goes or its key is revoked, or when the service
+    stops."""
     return StreamingResponse(
-        _alive(messages, closing), media_type="text/event-stream",
+        while_admitted(connection, _alive(messages, closing)), media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )  # fmt: skip
 
@@ -61,7 +64,7 @@ def message(event: str, data: str, number: int | None = None) -> bytes:
     return f"{head}event: {event}\n{body}\n\n".encode()
 
 
-async def _alive(messages: AsyncIterator[bytes], closing: asyncio.Event) -> AsyncIterator[bytes]:
+async def _alive(messages: AsyncIterator[bytes], closing: asyncio.Event) -> AsyncGenerator[bytes]:
     ended = asyncio.ensure_future(closing.wait())
     upcoming: asyncio.Future[bytes | None] | None = None
     try:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from headrace.core.clock import SystemClock
+from headrace.core.errors import StateError
 from headrace.service.context import Here, Service
 from headrace.service.pages import live
 from headrace.service.pages.history import SHOWN, history
@@ -47,22 +48,27 @@ async def overview(service: Here, caller: Reader) -> Response:
 @router.get("/ui/live")
 async def live_runs(request: Request, service: Here, caller: Reader) -> Response:
     """Server-sent events: ``running`` is the panel of running runs, ``ended`` says that one has ended."""
-    return live.stream(_changes(service, caller), service.hub.closing)
+    return live.stream(request, _changes(service, caller), service.hub.closing)
 
 
 async def _changes(service: Service, caller: Caller) -> AsyncIterator[bytes]:
     seen: dict[str, tuple[object, ...]] | None = None
     while True:
         now = SystemClock().now()
-        runs = await _running(service, caller, now)
+        try:
+            runs = await _running(service, caller, now)
+            gone = [] if seen is None else [run_id for run_id in seen if all(run.id != run_id for run in runs)]
+            said = await _said(service, gone) if gone else ""
+        except StateError:  # away for now: what is shown stays
+            await asyncio.sleep(live.EVERY)
+            continue
         stands: dict[str, tuple[object, ...]] = {
             run.id: (run.word, run.updated_at, run.percent, run.rows) for run in runs
         }
         if stands != seen:
             yield live.message("running", fill("running.html", running=runs, now=now))
-            gone = [] if seen is None else [run_id for run_id in seen if run_id not in stands]
             if gone:
-                yield live.message("said", await _said(service, gone))
+                yield live.message("said", said)
                 yield live.message("ended", "ended")
             seen = stands
         await asyncio.sleep(live.EVERY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -37,7 +36,7 @@ async def quality(service: Here, caller: Reader, destination: Annotated[str, Que
             pass  # no run has made it yet
         return {"destination": name, "checks": found, "problem": problem}
 
-    values = await asyncio.to_thread(read)
+    values = await service.look(read)
     return page(
         "quality.html",
         here="/ui/quality",

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
+from starlette.requests import Request as Connection
 from starlette.responses import Response
 
 from headrace.core.clock import SystemClock
@@ -89,6 +90,7 @@ async def run(service: Here, caller: Reader, run_id: str) -> Response:
 
 @router.get("/{run_id}/live")
 async def live_run(
+    connection: Connection,
     service: Here,
     caller: Reader,
     run_id: str,
@@ -98,7 +100,8 @@ async def live_run(
     """Server-sent events: ``run`` is how it stands, ``events`` are new lines, ``said`` is for screen readers,
     ``ended`` comes last."""
     request = (await find(service, caller, run_id)).request
-    return live.stream(_changes(service, request, int(last_event_id or after)), service.hub.closing)
+    changes = _changes(service, request, int(last_event_id or after))
+    return live.stream(connection, changes, service.hub.closing)
 
 
 @router.post("/{run_id}/cancel")

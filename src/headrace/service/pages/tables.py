@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -34,7 +33,7 @@ Name = Annotated[str, Query(max_length=200)]
 @router.get("/tables")
 async def list_tables(service: Here, caller: Reader, destination: Name = "") -> Response:
     """Every table of a destination."""
-    values = await asyncio.to_thread(_look, service, caller, destination)
+    values = await service.look(_look, service, caller, destination)
     names = list(service.config.destinations)
     return page(
         "tables.html", here="/ui/tables", caller=caller, destinations=names, **values
@@ -44,7 +43,7 @@ async def list_tables(service: Here, caller: Reader, destination: Name = "") -> 
 @router.get("/freshness")
 async def freshness(service: Here, caller: Reader, destination: Name = "") -> Response:
     """The tables as a piece of the first page."""
-    values = await asyncio.to_thread(_look, service, caller, destination)
+    values = await service.look(_look, service, caller, destination)
     return Response(fill("freshness.html", **values), media_type="text/html")
 
 
@@ -81,7 +80,7 @@ async def preview(
             next=address(path, **filters, after=found.after) if found.after else None,
         )
 
-    return await asyncio.to_thread(read)
+    return await service.look(read)
 
 
 @router.get("/tables/{destination}/{table}/why")
@@ -103,7 +102,7 @@ async def origin(
             values["problem"] = problem_of(error)
         return page("why.html", here="/ui/tables", caller=caller, destination=destination, table=table, **values)
 
-    return await asyncio.to_thread(read)
+    return await service.look(read)
 
 
 @router.post("/removals")
@@ -123,7 +122,7 @@ async def decide(
                 raise not_found("run", run_id)
             session.decide_removals(table, run_id, confirm=decision == "confirm")
 
-    await asyncio.to_thread(write)
+    await service.look(write)
     return go(address("/ui/tables", destination=destination))
 
 

@@ -100,7 +100,7 @@ async def validate(service: Here, caller: Admin, org: str, provider: str) -> Val
     config = service.config
     url, auth = await asyncio.to_thread(_named, service, org, provider)
     try:
-        found = await asyncio.to_thread(
+        found = await service.look(
             credentials.test,
             org,
             provider,

@@ -127,6 +127,16 @@ async def put(
     return _view(pipeline_id, found)
 
 
+@router.delete("/{pipeline_id}", status_code=204, responses=problems.declared(404, 409, 412, 422))
+async def remove(service: Here, caller: Admin, pipeline_id: str, if_match: IfMatch = None) -> None:
+    """Offer a sent pipeline no longer. Its versions are kept: runs that began with one go on. 409 for a pipeline of the
+    service itself."""
+    expected = int(if_match.strip('"')) if if_match is not None else None
+    if not await asyncio.to_thread(service.catalogue.remove, caller.org, pipeline_id, expected=expected):
+        raise problems.Refusal(412, "another version is there meanwhile", hint="look at it: GET /pipelines/…")
+    _log.info("pipeline %s of %s was removed by %s", pipeline_id, caller.org, caller.key_id)
+
+
 def _summaries(catalogue: Catalogue, org: str) -> list[PipelineSummary]:
     shown = []
     for name in catalogue.names(org):

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request as Connection
 from starlette.responses import Response, StreamingResponse
 
 from headrace.service import problems
 from headrace.service.context import Here, Service
 from headrace.service.hub import News
 from headrace.service.routes.pipeline import Accepted, find, shown_json
-from headrace.service.security import Reader, Runner
+from headrace.service.security import Reader, Runner, while_admitted
 from headrace.service.views import RunView, Status, view
 from headrace.service.worker import AGAIN
 from headrace.state.progress.contract import ENDED, Request
@@ -81,6 +82,7 @@ async def one(service: Here, caller: Reader, request_id: str) -> Response:
 async def events(
     service: Here,
     caller: Reader,
+    connection: Connection,
     request_id: str,
     last_event_id: Annotated[str | None, Header(pattern=r"^\d{1,15}$")] = None,
 ) -> Response:
@@ -93,7 +95,9 @@ async def events(
         if not left:
             return Response(status_code=204)
     return StreamingResponse(
-        _stream(service, request, after), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        while_admitted(connection, _stream(service, request, after)),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store"},
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -98,7 +97,7 @@ async def list_tables(service: Here, caller: Reader, destination: Name = None) -
             for found in tables(session, target, org=caller.sees) if found.name in made
         ]  # fmt: skip
 
-    name, found = await asyncio.to_thread(looked, service, destination, read, [])
+    name, found = await service.look(looked, service, destination, read, [])
     return TableList(destination=name, tables=found)
 
 
@@ -130,7 +129,7 @@ async def rows(
             session, target, table, where=where or (), columns=column or (), after=after, limit=limit, org=caller.sees
         )
 
-    _, found = await asyncio.to_thread(looked, service, destination, read, None)
+    _, found = await service.look(looked, service, destination, read, None)
     if found is None:
         raise not_found("table", table, hint="GET /tables lists them")
     body = {
@@ -168,7 +167,7 @@ async def origin(
             raise InputError("a sensitive column can not be asked for")
         return _origin(_found(session, target, caller, table, key), withheld=_withheld(session, target, table, hidden))
 
-    _, found = await asyncio.to_thread(looked, service, destination, read, None)
+    _, found = await service.look(looked, service, destination, read, None)
     if found is None:
         raise not_found("table", table, hint="GET /tables lists them")
     return found

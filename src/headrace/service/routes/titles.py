@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -40,9 +39,9 @@ async def offers(
     def check(session: Session, target: Destination) -> bool:
         return target.capabilities().fold("sapi_titles") in made_tables(session, target, caller.sees)
 
-    name, there = await asyncio.to_thread(looked, service, destination, check, False)
+    name, there = await service.look(looked, service, destination, check, False)
     if not there:
         raise not_found("table", "sapi_titles", hint="the pipeline sapi fills it")
     _, url = service.config.destination(name)
-    found = await asyncio.to_thread(titles.offers, url, title, country, at)
+    found = await service.look(titles.offers, url, title, country, at)
     return OfferList(offers=found)
