@@ -120,6 +120,23 @@ def test_the_latest_of_a_key_stays(folder: Destination, database: str, tmp_path:
         assert fetch(session, f'SELECT reason FROM "{name}_rejected"') == [("the key is empty",)]
 
 
+def test_two_staged_tables_go_into_one(folder: Destination, database: str, tmp_path: Path) -> None:
+    """Each has its own place in the stage, whichever is loaded first."""
+    with folder.open() as session:
+        session.save_run(record("both"))
+        writer = Writer(session, "both").prepare(ITEMS, OTHER)
+        writer.commit(page(1, OTHER, [{"n": 1}], run="both", at=START + 1))
+        writer.commit(page(2, ITEMS, [{"id": 2, "name": "two"}], run="both", at=START + 2))
+    load(tmp_path, folder, database, "one", "{table: items, into: together}")
+    load(tmp_path, folder, database, "two", f"{{table: {OTHER.name}, into: together}}")
+    load(tmp_path, folder, database, "three", "{table: items, into: together}")
+    with from_url(database).open() as session:
+        assert fetch(session, "SELECT id, n FROM together ORDER BY n") in (
+            [(None, 1), (2, None)],
+            [(2, None), (None, 1)],
+        )
+
+
 def test_every_table_by_default_and_only_those_of_rows(folder: Destination, tmp_path: Path) -> None:
     stage_rows(folder)
     database = f"duckdb:///{tmp_path}/x.duckdb"

@@ -138,7 +138,9 @@ class Loader:
     async def _load(self, reader: StageReader, target: Target, run_id: str) -> None:
         """What one staged run has added to the table since the last load."""
         ctx = self._ctx
-        key = StreamKey(f"stage:{reader.id}", target.spec.name, run_id)
+        fold, name = ctx.database.capabilities.fold, target.spec.name
+        place = name if name == fold(target.source) else f"{name} from {target.source}"  # several may go into one
+        key = StreamKey(f"stage:{reader.id}", place, run_id)
         at = await ctx.database.call(lambda s: s.checkpoint(key))
         commits = reader.commits(run_id, target.source, after=at.page_number if at is not None else 0)
         groups = _grouped(commits)
