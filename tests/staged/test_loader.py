@@ -23,6 +23,7 @@ from headrace.core.tables import RunRecord
 from headrace.core.trust import Trust
 from headrace.destinations import from_url
 from headrace.destinations._stage import StageDestination
+from headrace.destinations._stage_reader import StageReader
 from headrace.pipeline.load import parse
 from headrace.testing.destination.build import START, Writer, page, table
 from headrace.testing.destination.read import Rows, fetch
@@ -135,6 +136,25 @@ def test_two_staged_tables_go_into_one(folder: Destination, database: str, tmp_p
             [(None, 1), (2, None)],
             [(2, None), (None, 1)],
         )
+
+
+@pytest.mark.parametrize(("more", "value"), [({"size": 5}, 5), ({"size": "large", "type": "string"}, "large")])
+def test_a_column_that_comes_while_the_stage_is_read(
+    more: dict[str, Any], value: Any, folder: Destination, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows wait for a load that knows the column."""
+    stage_rows(folder, "first", pages=1, **({"size": 1} if value == "large" else {}))
+    database, runs = f"sqlite:///{tmp_path}/x.sqlite", StageReader.runs
+
+    def staged_meanwhile(reader: StageReader, org: str) -> list[str]:
+        monkeypatch.undo()
+        stage_rows(folder, "second", first=2, pages=1, **more)
+        return runs(reader, org)
+
+    monkeypatch.setattr(StageReader, "runs", staged_meanwhile)
+    assert load(tmp_path, folder, database, "one").rows == {"items": 2}
+    assert load(tmp_path, folder, database, "two").rows == {"items": 2}
+    assert [row[0] for row in items(database, "size, id")][2:] == [value] * 2
 
 
 def test_every_table_by_default_and_only_those_of_rows(folder: Destination, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import pyarrow as pa
@@ -27,7 +28,7 @@ from headrace.core.tables import (
     page_id,
 )
 from headrace.core.templates import as_text, render
-from headrace.core.types import ColumnType
+from headrace.core.types import ColumnType, widen
 from headrace.crawl.context import RunContext
 from headrace.crawl.extract import FINISHED
 from headrace.crawl.plan import CrawlResult
@@ -143,7 +144,7 @@ class Loader:
         key = StreamKey(f"stage:{reader.id}", place, run_id)
         at = await ctx.database.call(lambda s: s.checkpoint(key))
         commits = reader.commits(run_id, target.source, after=at.page_number if at is not None else 0)
-        groups = _grouped(commits)
+        groups = _grouped(takewhile(lambda each: all(_fits(target, part.columns) for part in each.parts), commits))
         while (several := await asyncio.to_thread(next, groups, None)) is not None:
             group, after = await asyncio.to_thread(self._group, reader, target, key, at, several)
             receipt = await ctx.database.call(lambda s, group=group: s.commit(group))  # type: ignore[misc]  # bound now
@@ -208,6 +209,12 @@ def _grouped(commits: Iterator[Commit]) -> Iterator[list[Commit]]:
             several, rows, size = [], 0, 0
     if several:
         yield several
+
+
+def _fits(target: Target, columns: Mapping[str, ColumnType]) -> bool:
+    """Whether a part has only columns that were known when this load began; what was staged since waits for the next."""
+    known = {name: target.types.get(target.names.get(name, "")) for name in columns if name not in (PAGE, RECORD)}
+    return all(type is not None and widen(type, columns[name]) == type for name, type in known.items())
 
 
 def _wanted(target: Target, columns: Mapping[str, ColumnType]) -> dict[str, ColumnType]:
