@@ -120,6 +120,7 @@ PASS_AND_FAIL: Sequence[tuple[dict[str, Any], bool, float | None, float | None]]
     ({"type": "sql", "sql": "SELECT avg(price) FROM items", "max": 3}, True, 6.5 / 3, 3),
     ({"type": "sql", "sql": "SELECT avg(price) FROM items", "min": 3}, False, 6.5 / 3, 3),
     ({"type": "sql", "sql": "SELECT max(price) FROM items WHERE id > 9", "max": 3}, False, None, 3),
+    ({"type": "sql", "sql": "SELECT max(kind) FROM (SELECT 'NaN' AS kind) q", "max": 3}, False, None, 3),
 ]
 
 
@@ -206,6 +207,15 @@ def test_what_is_sensitive_is_nowhere(anywhere: Any, capfd: pytest.CaptureFixtur
     ]  # fmt: skip
     assert [text for text in shown if "example.org" in text] == []
     assert {json.loads(row["row"])["email"] for row in kept if row["check_name"] == "unique_items_email"} == {"***"}
+
+
+def test_a_query_that_names_what_is_sensitive_shows_it_under_no_other_name(anywhere: Any) -> None:
+    sql = "SELECT id, email AS contact, lower(email), upper(email) u, kind AS what FROM items WHERE email IS NOT NULL"
+    result = anywhere.run(gate(anywhere, {"type": "sql", "name": "renamed", "sql": sql, "severity": "warn"}))
+    shown = [json.loads(row) for row in result.checks[0].examples]
+    assert shown
+    assert all(row["id"] in (1, 2, 3, 4) for row in shown)
+    assert {value for row in shown for name, value in row.items() if name != "id"} == {"***"}
 
 
 def test_what_one_pipeline_marks_another_hides(place: Any) -> None:

@@ -61,6 +61,8 @@ class Sql(Check):
             found = float(value)
         except (TypeError, ValueError):
             raise InputError("the query gives no number", hint="select one number, or leave out min and max") from None
+        if found != found:  # NaN is neither less nor more than anything
+            return Verdict(False, None, self.max if self.min is None else self.min, "the query gives no number: NaN")
         if self.min is not None and found < self.min:
             return Verdict(False, found, self.min, f"the query gives {found:,.6g}, less than {self.min:,.6g}")
         if self.max is not None and found > self.max:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -22,6 +23,7 @@ from headrace.crawl.plan import CrawlResult
 from headrace.mapping.config import Column, Table
 from headrace.mapping.mapper import Mapper
 from headrace.steps.checks._base import Check, Moment, Schema, Verdict
+from headrace.steps.checks.sql import Sql
 from headrace.steps.generic.quality_checks import QualityChecks
 
 GATE = "#gate"
@@ -116,7 +118,8 @@ class Gate:
                 types = session.columns(fold(check.table)) if check.table else {}
                 limited = f"{question.rows} LIMIT {most}"
                 for batch in session.query(limited, question.params):
-                    found += [self._shown(row, types) for row in batch.to_pylist()]
+                    hide = self._sensitive | _renamed(check, batch.schema.names, self._sensitive, session)
+                    found += [_shown(row, types, hide) for row in batch.to_pylist()]
                 found.sort(key=lambda row: json.dumps(row, sort_keys=True))
         except UsageError as error:
             return Outcome(check, sql, Verdict(False, None, None, self._told(error)), broken=True)
@@ -127,17 +130,6 @@ class Gate:
 
         ctx = self._ctx
         return lambda text, dialect: in_its_own_sql(text, dialect, session, ctx.database.capabilities, ctx.lookup)
-
-    def _shown(self, row: Mapping[str, Any], types: Mapping[str, ColumnType]) -> dict[str, Any]:
-        """A row as it may be shown and kept: without what is sensitive, without the engine's columns, and written
-        alike whatever the database."""
-        shown: dict[str, Any] = {}
-        for name, value in row.items():
-            if name in (PAGE, RECORD):
-                continue
-            hidden = value is not None and name.casefold() in self._sensitive
-            shown[name] = HIDDEN if hidden else _plain(value, types.get(name))
-        return shown
 
     def _told(self, error: HeadraceError) -> str:
         """Why a check could not be asked. A database may quote values in its errors, so where anything is
@@ -211,6 +203,30 @@ class Gate:
                 f"the results cannot be stored in {first.table}: {first.reason}", place=f"step {self._step}"
             )
         return mapped.batches
+
+
+def _renamed(check: Check, names: Sequence[str], sensitive: frozenset[str], session: Session) -> frozenset[str]:
+    """The names that a query with a sensitive column in it gives itself, and no table has: which of them is that
+    one cannot be told."""
+    words = [word.casefold() for word in re.findall(r"\w+", check.sql)] if isinstance(check, Sql) else []
+    if sensitive.isdisjoint(words):
+        return frozenset()
+    given = {name for before, name in pairwise(words) if before == "as"}
+    tables = [str(row["table"]) for b in session.query('SELECT "table" FROM headrace_tables') for row in b.to_pylist()]
+    known = {column.casefold() for table in tables for column in session.columns(table)} - given
+    return frozenset(name.casefold() for name in names) - known
+
+
+def _shown(row: Mapping[str, Any], types: Mapping[str, ColumnType], hide: frozenset[str]) -> dict[str, Any]:
+    """A row as it may be shown and kept: without what is to ``hide``, without the engine's columns, and written
+    alike whatever the database."""
+    shown: dict[str, Any] = {}
+    for name, value in row.items():
+        if name in (PAGE, RECORD):
+            continue
+        hidden = value is not None and name.casefold() in hide
+        shown[name] = HIDDEN if hidden else _plain(value, types.get(name))
+    return shown
 
 
 def _table(name: str, columns: Mapping[str, Any], key: list[str], each: str | None = None) -> Table:
