@@ -13,16 +13,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import brotli
 import pytest
 import zstandard
+
+from headrace.testing.loopback import Asked, Reply, listening
 
 Write = Callable[[bytes], Any]
 Bomb = Callable[[Write], None]
@@ -35,34 +35,21 @@ _ADDRESS_SPACE = 8 << 30
 class Bombs:
     """``/NAME`` writes what ``made[NAME]`` writes, head and body."""
 
-    url: str
+    url: str = ""
     made: dict[str, Bomb] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
 def bombs() -> Iterator[Bombs]:
-    class Http(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found.asked.append(self.path)
-            self.close_connection = True
-            with suppress(OSError):  # the client had enough
-                found.made[urlsplit(self.path).path.strip("/")](self.wfile.write)
+    found = Bombs()
 
-        do_POST = do_GET  # noqa: N815
+    def answer(asked: Asked) -> Reply:
+        found.asked.append(asked.target)
+        return Reply(write=found.made[asked.path.strip("/")])
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Http)
-    server.daemon_threads = True
-    found = Bombs(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield found
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with listening(answer) as found.url:
+        yield found
 
 
 def head(content_type: str = "application/json", *more: str) -> bytes:

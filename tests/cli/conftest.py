@@ -7,10 +7,8 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from headrace.cli._failure import guarded
 from headrace.cli.main import cli
 from headrace.sandbox.options import Options
 from headrace.sandbox.thread import Sandbox, run_in_thread
+from headrace.testing.loopback import Asked, Reply, listening
 
 HOST = "streaming-availability.p.rapidapi.com"
 KEY = "sandbox-key-of-the-tests"
@@ -122,28 +121,13 @@ def api() -> Iterator[tuple[str, Answers]]:
     """An API that answers what a test says: its URL, and path to (status, content type, body)."""
     answers: Answers = {}
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(asked: Asked) -> Reply:
+        default = (404, "application/json", b'{"message": "no such thing"}')
+        status, kind, body = answers.get(asked.target, answers.get(asked.path, default))
+        return Reply(body, status, (("Content-Type", kind),))
 
-        def do_GET(self) -> None:
-            default = (404, "application/json", b'{"message": "no such thing"}')
-            status, kind, body = answers.get(self.path, answers.get(self.path.partition("?")[0], default))
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Tests read stderr."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", answers
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(answer) as url:
+        yield url, answers
 
 
 @pytest.fixture

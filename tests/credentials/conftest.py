@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from headrace.testing.loopback import Asked, Reply, listening
 
 
 class Api:
@@ -44,32 +44,13 @@ class Api:
 def api() -> Iterator[Api]:
     served = Api()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            key = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
-            status, headers, document = served.answer(self.path, key)
-            body = json.dumps(document).encode()
-            self.send_response(status)
-            for name, value in {
-                **headers,
-                "Content-Type": "application/json",
-                "Content-Length": str(len(body)),
-            }.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(asked: Asked) -> Reply:
+        key = (asked.headers.get("Authorization") or "").removeprefix("Bearer ")
+        status, headers, document = served.answer(asked.target, key)
+        return Reply.json(document, status, headers)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Tests read stderr."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield served
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(answer) as served.url:
+        yield served
 
 
 @pytest.fixture

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -29,6 +27,7 @@ from headrace.sources.auth.oauth2 import OAuth2Auth
 from headrace.sources.http import AiohttpTransport
 from headrace.sources.session import ClientSession
 from headrace.state.store import StateStore
+from headrace.testing.loopback import Asked, Reply, listening
 
 
 def test_the_new_one_is_tried_before_the_old_one_goes(api: Any, home: Path) -> None:
@@ -118,37 +117,17 @@ class Issuer:
 def issuer() -> Iterator[Issuer]:
     issuer = Issuer()
 
-    class Handler(BaseHTTPRequestHandler):
-        def _send(self, status: int, document: Any) -> None:
-            body = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(asked: Asked) -> Reply:
+        if asked.method == "POST":
+            status, document = issuer.token(parse_qs(asked.body.decode()))
+            return Reply.json(document, status)
+        issuer.asked.set()
+        issuer.hold.wait(60)
+        return Reply.json({"items": [{"id": 1, "echo": "x"}]})
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            self._send(*issuer.token(parse_qs(body)))
-
-        def do_GET(self) -> None:
-            issuer.asked.set()
-            issuer.hold.wait(60)
-            self._send(200, {"items": [{"id": 1, "echo": "x"}]})
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Tests read stderr."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    issuer.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield issuer
-    issuer.hold.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(answer) as issuer.url:
+        yield issuer
+        issuer.hold.set()
 
 
 MEMBERS = {"client_id": "me", "client_secret": "a-client-secret", "refresh_token": "refresh-0"}

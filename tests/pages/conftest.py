@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 import time
@@ -10,16 +9,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
 
 from headrace.core.clock import SystemClock
 from headrace.state.progress.contract import ENDED, ProgressStore, Request
+from headrace.testing.loopback import Asked, Reply, listening
 
 HOSTILE = "<script>document.title='taken'</script><b>&amp;</b>"
 MINUTE = 60_000_000
@@ -92,40 +90,20 @@ def show(number: int) -> dict[str, Any]:
 def api() -> Iterator[Api]:
     found = Api()
 
-    class Http(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(asked: Asked) -> Reply:
+        if asked.path == "/broken":
+            return Reply.json({"error": "the database is on fire"}, 500)
+        query = asked.query
+        at = int(query.get("cursor") or 0) if "page" not in query else 1_000 * (int(query["page"]) - 1)
+        if asked.path == "/slow" and at:
+            found.go.wait(60)
+        records = [show(n) for n in range(at, min(at + 40, found.records))]
+        following = at + 40 if at + 40 < found.records else None
+        return Reply.json({"total": 100, "next": following, "data": records})
 
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            query = dict(parse_qsl(parts.query))
-            status = 500 if parts.path == "/broken" else 200
-            at = int(query.get("cursor") or 0) if "page" not in query else 1_000 * (int(query["page"]) - 1)
-            if parts.path == "/slow" and at:
-                found.go.wait(60)
-            records = [show(n) for n in range(at, min(at + 40, found.records))]
-            following = at + 40 if at + 40 < found.records else None
-            body: dict[str, Any] = {"total": 100, "next": following, "data": records}
-            if status == 500:
-                body = {"error": "the database is on fire"}
-            sent = json.dumps(body, ensure_ascii=False).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(sent)))
-            self.end_headers()
-            self.wfile.write(sent)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Http)
-    found.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield found
-    found.go.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(answer) as found.url:
+        yield found
+        found.go.set()
 
 
 @dataclass

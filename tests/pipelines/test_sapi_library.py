@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -23,6 +21,7 @@ from headrace.pipelines.sapi import (
 )
 from headrace.sandbox import Options, run_in_thread
 from headrace.testing.api import serving
+from headrace.testing.loopback import Asked, Reply, listening
 
 PROGRAM = """
 from headrace.pipelines.sapi import DatabaseManager
@@ -157,32 +156,16 @@ def test_a_key_that_is_missing_or_refused_is_said(settings: Any, sandbox: Any, p
 def test_fetch_data_success() -> None:
     """The seed's own test, with a server instead of a mock."""
 
-    class Api(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = b'{"items": [{"id": "1"}], "next_cursor": "abc"}'
-            named = (self.headers["X-RapidAPI-Key"], self.headers["X-RapidAPI-Host"])
-            ok = self.path == "/shows?country=us" and named == ("test", "api.example.com")
-            self.send_response(200 if ok else 404)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(asked: Asked) -> Reply:
+        named = (asked.headers["X-RapidAPI-Key"], asked.headers["X-RapidAPI-Host"])
+        ok = asked.target == "/shows?country=us" and named == ("test", "api.example.com")
+        return Reply.json({"items": [{"id": "1"}], "next_cursor": "abc"}, 200 if ok else 404)
 
-        def log_message(self, *_: Any) -> None: ...
-
-    server = HTTPServer(("127.0.0.1", 0), Api)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        client = SapiClient(
-            api_key="test", api_host="api.example.com", base_url=f"http://127.0.0.1:{server.server_port}"
-        )
+    with listening(answer) as url:
+        client = SapiClient(api_key="test", api_host="api.example.com", base_url=url)
         result = client.fetch_data("shows", {"country": "us", "genre": None})
         assert result["next_cursor"] == "abc"
         assert result["items"] == [{"id": "1"}]
         with pytest.raises(Exception, match="404") as error:
             client.fetch_data("nothing", {})
         assert type(error.value).__name__ == "RequestFailed"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 import headrace
 from headrace.destinations import from_url
+from headrace.testing.loopback import Asked, Reply, listening
 
 Handler = Callable[[str, Mapping[str, str]], Any]
 
@@ -23,40 +21,23 @@ Handler = Callable[[str, Mapping[str, str]], Any]
 class Api:
     """``answer(path, query)`` gives the body as plain JSON, or (status, body); ``asked`` is what was asked."""
 
-    url: str
+    url: str = ""
     answer: Handler = lambda path, query: {"data": []}
     asked: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
 def api() -> Iterator[Api]:
-    class Http(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    found = Api()
 
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            found.asked.append(self.path)
-            given = found.answer(parts.path, dict(parse_qsl(parts.query)))
-            status, body = given if isinstance(given, tuple) else (200, given)
-            sent = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(sent)))
-            self.end_headers()
-            self.wfile.write(sent)
+    def answer(asked: Asked) -> Reply:
+        found.asked.append(asked.target)
+        given = found.answer(asked.path, asked.query)
+        status, body = given if isinstance(given, tuple) else (200, given)
+        return Reply.json(body, status)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Http)
-    server.daemon_threads = True
-    found = Api(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield found
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with listening(answer) as found.url:
+        yield found
 
 
 class Place:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -24,6 +21,7 @@ from headrace.service.context import Service
 from headrace.service.security import Gate
 from headrace.service.serving import SETTINGS, listen
 from headrace.state.progress.contract import ProgressStore
+from headrace.testing.loopback import Asked, Reply, listening
 
 PATIENCE = 60.0
 """Seconds that a test waits for what has to come."""
@@ -71,42 +69,16 @@ class Api:
 def serve_api() -> Iterator[Api]:
     api = Api()
 
-    class Http(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(asked: Asked) -> Reply:
+        return Reply.json(api.answer(asked.path.strip("/"), int(asked.query.get("page", "1"))))
 
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            page = int(parse_qs(parts.query).get("page", ["1"])[0])
-            sent = json.dumps(api.answer(parts.path.strip("/"), page)).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(sent)))
-            self.end_headers()
-            self.wfile.write(sent)
-
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except (ConnectionError, ValueError):  # the client was killed, or stopped in mid-request
-                self.close_connection = True
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Http)
-    server.daemon_threads = True
-    api.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield api
-    finally:
-        with api.changed:
-            api.closed = True
-            api.changed.notify_all()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(answer) as api.url:
+        try:
+            yield api
+        finally:
+            with api.changed:
+                api.closed = True
+                api.changed.notify_all()
 
 
 @pytest.fixture

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 import yaml
 
+from headrace.testing.loopback import Asked, Reply, listening
 from headrace.testing.secrets import Secrets, sweep_database, sweep_folder
 from headrace.testing.secrets.hunt import overhear
 
@@ -21,40 +20,24 @@ from headrace.testing.secrets.hunt import overhear
 class Strict:
     """An API that takes one token, and says in every refusal what it was sent."""
 
-    url: str
+    url: str = ""
     token: str = ""
     seen: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
 def strict() -> Iterator[Strict]:
-    class Http(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    found = Strict()
 
-        def do_GET(self) -> None:
-            sent = self.headers.get("Authorization", "")
-            found.seen.append(self.path)
-            right = sent == f"Bearer {found.token}"
-            status = 500 if self.path.startswith("/broken") else 200 if right else 401
-            body = json.dumps({"you_sent": sent, "data": [{"id": 1, "echo": sent}]}).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(asked: Asked) -> Reply:
+        sent = asked.headers.get("Authorization", "")
+        found.seen.append(asked.target)
+        right = sent == f"Bearer {found.token}"
+        status = 500 if asked.path.startswith("/broken") else 200 if right else 401
+        return Reply.json({"you_sent": sent, "data": [{"id": 1, "echo": sent}]}, status)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Http)
-    server.daemon_threads = True
-    found = Strict(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield found
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with listening(answer) as found.url:
+        yield found
 
 
 @pytest.fixture(autouse=True)

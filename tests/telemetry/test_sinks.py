@@ -6,9 +6,7 @@ import io
 import json
 import logging
 import re
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from headrace.runner.telemetry import LogSink, Metrics, OpenLineage, OpenTelemet
 from headrace.runner.telemetry.log import LONGEST
 from headrace.sandbox import Options, Sandbox, run_in_thread
 from headrace.testing.api import serving
+from headrace.testing.loopback import Asked, Reply, listening
 
 HOST = "streaming-availability.p.rapidapi.com"
 
@@ -61,23 +60,12 @@ def endpoint() -> Iterator[tuple[str, list[tuple[dict[str, str], Any]], dict[str
     got: list[tuple[dict[str, str], Any]] = []
     answer = {"status": 201}
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append((dict(self.headers), json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
-            self.send_response(answer["status"])
-            self.send_header("Location", "/elsewhere")
-            self.end_headers()
+    def reply(asked: Asked) -> Reply:
+        got.append((dict(asked.headers), json.loads(asked.body)))
+        return Reply(status=answer["status"], headers=(("Location", "/elsewhere"),))
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/api/v1/lineage", got, answer
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(reply) as url:
+        yield f"{url}/api/v1/lineage", got, answer
 
 
 def test_lineage_in_a_file(sapi: Any, tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, urlsplit
 
+from headrace.testing import loopback
 from headrace.testing.secrets.marks import Secrets
 
 if TYPE_CHECKING:
@@ -147,49 +147,16 @@ class HostileApi:
 
     @contextmanager
     def serving(self) -> Iterator[HostileApi]:
-        api = self
+        with loopback.listening(self._reply) as self.url:
+            try:
+                yield self
+            finally:
+                self._over.set()
 
-        class Handler(_Handler):
-            hostile = api
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._over.set()
-            server.shutdown()
-            thread.join()
-            server.server_close()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    hostile: ClassVar[HostileApi]
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        reply = self.hostile.answer(self.command, self.path, dict(self.headers), body)
+    def _reply(self, asked: loopback.Asked) -> loopback.Reply:
+        reply = self.answer(asked.method, asked.target, dict(asked.headers), asked.body)
         if reply.silent:
-            self.hostile.wait()
-            self.close_connection = True
-            return
-        if reply.raw is not None:
-            self.wfile.write(reply.raw)
-            self.close_connection = True
-            return
-        self.send_response(reply.status)
-        for name, value in reply.headers:
-            self.send_header(name, value)
-        self.send_header("Content-Type", reply.content_type)
-        self.send_header("Content-Length", str(len(reply.body)))
-        self.end_headers()
-        self.wfile.write(reply.body)
-
-    do_POST = do_GET  # noqa: N815 - http.server looks for this name
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """What this server prints would be taken for a leak."""
+            return loopback.Reply(write=lambda write: self.wait())
+        if (raw := reply.raw) is not None:
+            return loopback.Reply(write=lambda write: write(raw))
+        return loopback.Reply(reply.body, reply.status, (*reply.headers, ("Content-Type", reply.content_type)))
