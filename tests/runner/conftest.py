@@ -76,3 +76,13 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, api: Api) -> Place:
     return Place(tmp_path, api)
+
+
+@pytest.fixture(params=["duckdb", "sqlite", "postgresql"])
+def anywhere(place: Any, request: pytest.FixtureRequest) -> Any:
+    """The same folder, with each destination in turn."""
+    if request.param == "postgresql":
+        place.url = request.getfixturevalue("postgres_url")
+    else:
+        place.url = f"{request.param}:///{place.folder}/made.db"
+    return place

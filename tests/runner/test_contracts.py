@@ -22,15 +22,6 @@ DECLARED = {"table": "t", "key": ["id"], "columns": {"id": "id", "n": "n"}}
 OPEN = {"table": "t"}
 
 
-@pytest.fixture(params=["duckdb", "sqlite", "postgresql"])
-def anywhere(place: Any, request: pytest.FixtureRequest) -> Any:
-    if request.param == "postgresql":
-        place.url = request.getfixturevalue("postgres_url")
-    else:
-        place.url = f"{request.param}:///{place.folder}/made.db"
-    return place
-
-
 @pytest.fixture(autouse=True)
 def _pages(api: Any) -> None:
     api.answer = lambda path, query: {"data": PAGES.get(query["page"], [])}

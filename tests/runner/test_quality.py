@@ -52,15 +52,6 @@ COLUMNS = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=["duckdb", "sqlite", "postgresql"])
-def anywhere(place: Any, request: pytest.FixtureRequest) -> Any:
-    if request.param == "postgresql":
-        place.url = request.getfixturevalue("postgres_url")
-    else:
-        place.url = f"{request.param}:///{place.folder}/made.db"
-    return place
-
-
 @pytest.fixture(autouse=True)
 def _answers(api: Any) -> None:
     api.answer = lambda path, query: {"data": ROWS if path == "/items" else SHOPS}

@@ -49,21 +49,25 @@ def pipeline_choices(f: F) -> F:
     return click.argument("pipeline")(f)
 
 
+def rewrites(f: F) -> F:
+    return click.option(
+        "--rewrite", "rewrites", multiple=True, metavar="HOST=URL",
+        help="Send a host's requests to another base URL, such as a sandbox.",
+    )(f)  # fmt: skip
+
+
+def secrets_file(f: F) -> F:
+    return click.option(
+        "--secrets-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="File of secrets (TOML or NAME=value lines).",
+    )(f)
+
+
 def requests(f: F) -> F:
     """How requests leave."""
-    for option in (
-        click.option("--offline", is_flag=True, help="Use only answers that an earlier call kept."),
-        click.option(
-            "--rewrite", "rewrites", multiple=True, metavar="HOST=URL",
-            help="Send a host's requests to another base URL, such as a sandbox.",
-        ),
-        click.option(
-            "--secrets-file", type=click.Path(path_type=Path, dir_okay=False),
-            help="File of secrets (TOML or NAME=value lines).",
-        ),
-    ):  # fmt: skip
-        f = option(f)
-    return f
+    offline = click.option("--offline", is_flag=True, help="Use only answers that an earlier call kept.")
+    return secrets_file(rewrites(offline(f)))
 
 
 def as_json(f: F) -> F:

@@ -26,15 +26,8 @@ LINE = 160
 @click.option("--rows", type=click.IntRange(0), default=5, show_default=True, help="Rows shown of each table.")
 @click.option("--lines", type=click.IntRange(0), default=BODY_LINES, show_default=True, help="Lines shown of the body.")
 @_options.destination
-@click.option(
-    "--rewrite", "rewrites", multiple=True, metavar="HOST=URL",
-    help="Send a host's requests to another base URL, such as a sandbox.",
-)  # fmt: skip
-@click.option(
-    "--secrets-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File of secrets (TOML or NAME=value lines).",
-)
+@_options.rewrites
+@_options.secrets_file
 @_options.state
 @_options.as_json
 @click.pass_context

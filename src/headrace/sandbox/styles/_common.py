@@ -56,6 +56,12 @@ def decode(cursor: str, name: str = "cursor") -> int:
     raise BadParameter(name, "is not one that this endpoint gave")
 
 
+def asked_place(exchange: Exchange) -> int:
+    """The place that the query's ``cursor`` names, 0 without one. Raises BadParameter."""
+    given = exchange.request.query.get("cursor")
+    return decode(given) if given else 0
+
+
 def encode_ascii(place: int) -> str:
     """The same for places where only ASCII travels (headers)."""
     return base64.b64encode(encode(place).encode()).decode()

@@ -10,7 +10,7 @@ from headrace.sandbox.exchange import Exchange
 from headrace.sandbox.http import Reply, dumps, join
 from headrace.sandbox.listing import Records, Window
 from headrace.sandbox.records import flat
-from headrace.sandbox.styles._common import Family, after, decode, decode_ascii, encode_ascii, link
+from headrace.sandbox.styles._common import Family, after, asked_place, decode_ascii, encode_ascii, link
 
 FAMILY = Family()
 style = FAMILY.style
@@ -62,8 +62,8 @@ def whole_list(exchange: Exchange) -> Reply:
     extract={"pagination": {"type": "cursor", "response_path": "next"}},
 )  # fmt: skip
 def bom(exchange: Exchange) -> Reply:
-    records, given = exchange.records(), exchange.request.query.get("cursor")
-    page = records.window(decode(given) if given else 0, exchange.size("limit"), positional=False)
+    records = exchange.records()
+    page = records.window(asked_place(exchange), exchange.size("limit"), positional=False)
     body = b"\xef\xbb\xbf" + join(data=exchange.array(records, page), next=after(page))
     return Reply(body=body, content_type="application/json; charset=utf-8")
 

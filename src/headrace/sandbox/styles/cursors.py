@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from headrace.sandbox.exchange import Exchange
 from headrace.sandbox.http import BadParameter, Reply, dumps, join, json_reply
-from headrace.sandbox.styles._common import POST, Family, after, decode, decode_ascii, encode, encode_ascii, whole
+from headrace.sandbox.styles._common import (
+    POST,
+    Family,
+    after,
+    asked_place,
+    decode,
+    decode_ascii,
+    encode,
+    encode_ascii,
+    whole,
+)
 
 FAMILY = Family()
 style = FAMILY.style
@@ -16,8 +26,7 @@ style = FAMILY.style
 )  # fmt: skip
 def cursor_query(exchange: Exchange) -> Reply:
     records = exchange.records()
-    given = exchange.request.query.get("cursor")
-    page = records.window(decode(given) if given else 0, exchange.size("limit"), positional=False)
+    page = records.window(asked_place(exchange), exchange.size("limit"), positional=False)
     return Reply(body=join(data=exchange.array(records, page), meta={"next_cursor": after(page)}))
 
 
@@ -30,8 +39,7 @@ def cursor_query(exchange: Exchange) -> Reply:
 )  # fmt: skip
 def cursor_more(exchange: Exchange) -> Reply:
     records = exchange.records()
-    given = exchange.request.query.get("cursor")
-    page = records.window(decode(given) if given else 0, exchange.size("limit"), positional=False)
+    page = records.window(asked_place(exchange), exchange.size("limit"), positional=False)
     return Reply(body=join(items=exchange.array(records, page), has_more=page.more, next=after(page)))
 
 
@@ -213,9 +221,8 @@ def paging_after(exchange: Exchange) -> Reply:
     },
 )  # fmt: skip
 def ok_flag(exchange: Exchange) -> Reply:
-    given = exchange.request.query.get("cursor")
     try:
-        start = decode(given) if given else 0
+        start = asked_place(exchange)
     except BadParameter:
         return json_reply({"ok": False, "error": "invalid_cursor"})
     records = exchange.records()
@@ -263,10 +270,7 @@ def post_body(exchange: Exchange) -> Reply:
     },
 )  # fmt: skip
 def error_in_200(exchange: Exchange) -> Reply:
-    records = exchange.records()
-    given = exchange.request.query.get("cursor")
-    size = exchange.size("limit")
-    start = decode(given) if given else 0
+    records, size, start = exchange.records(), exchange.size("limit"), asked_place(exchange)
     if start // size % 3 == 2 and exchange.times == 1:
         return json_reply({"error": {"code": 1_042, "message": "The sandbox lost its thread."}, "data": []})
     page = records.window(start, size, positional=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 from headrace.sandbox.exchange import Exchange, Route
 from headrace.sandbox.http import Reply, join, json_reply
-from headrace.sandbox.styles._common import GET, POST, after, decode
+from headrace.sandbox.styles._common import GET, POST, after, asked_place
 
 
 def token(exchange: Exchange) -> Reply:
@@ -65,9 +65,8 @@ def protected(exchange: Exchange) -> Reply:
         return reply
     if known["uses"] is not None:
         known["uses"] -= 1
-    given = exchange.request.query.get("cursor")
     records = exchange.records()
-    page = records.window(decode(given) if given else 0, exchange.size("limit"), positional=False)
+    page = records.window(asked_place(exchange), exchange.size("limit"), positional=False)
     return Reply(body=join(data=exchange.array(records, page), meta={"next_cursor": after(page)}))
 
 

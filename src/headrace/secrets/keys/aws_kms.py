@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headrace.core.errors import CredentialUnreadable, InputError, KeyUnavailable
+from headrace.secrets.boto import boto_client
 from headrace.secrets.quiet import no_bodies
 
 _FOREIGN = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
@@ -40,7 +41,7 @@ class AwsKms:
         return bytes(answer["Plaintext"])
 
     def _call(self, action: str, **given: Any) -> Any:
-        client = self._client = self._client or _client()
+        client = self._client = self._client or boto_client("kms", "AWS KMS", "aws-kms needs", KeyUnavailable)
         from botocore.exceptions import BotoCoreError, ClientError
 
         no_bodies("botocore")
@@ -61,16 +62,3 @@ class AwsKms:
             raise KeyUnavailable(
                 f"AWS KMS cannot be asked for {self.id}: {error}", hint="check region, role and network"
             ) from None
-
-
-def _client() -> Any:
-    try:
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-    except ImportError:
-        raise KeyUnavailable("aws-kms needs the package boto3", hint="write: pip install 'headrace[aws]'") from None
-    try:
-        return boto3.client("kms", config=Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 3}))
-    except BotoCoreError as error:
-        raise KeyUnavailable(f"AWS KMS cannot be asked: {error}", hint="set AWS_REGION, or a profile") from None

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from headrace.core.errors import SecretMissing
+from headrace.secrets.boto import boto_client
 from headrace.secrets.quiet import no_bodies
 
 
 def read(name: str, environ: Mapping[str, str], warn: Callable[[str], None] | None, *, client: Any = None) -> str:
     """The current version. Account and region come from boto3's usual places."""
-    client = client or _client()
+    client = client or boto_client("secretsmanager", "AWS Secrets Manager", "aws: references need", SecretMissing)
     from botocore.exceptions import BotoCoreError, ClientError
 
     no_bodies("botocore")
@@ -36,21 +37,3 @@ def _text(data: bytes, name: str) -> str:
         return data.decode()
     except UnicodeDecodeError:
         raise SecretMissing(f"the secret {name!r} of AWS Secrets Manager is not text") from None
-
-
-def _client() -> Any:
-    try:
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-    except ImportError:
-        raise SecretMissing(
-            "aws: references need the package boto3", hint="write: pip install 'headrace[aws]'"
-        ) from None
-    limits = Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 3})
-    try:
-        return boto3.client("secretsmanager", config=limits)
-    except BotoCoreError as error:
-        raise SecretMissing(
-            f"AWS Secrets Manager cannot be asked: {error}", hint="set AWS_REGION, or a profile"
-        ) from None
