@@ -5,9 +5,10 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from headrace.core.tables import TableSpec
 from headrace.destinations import from_url
 from headrace.destinations.postgresql import PostgreSQLConnection
-from headrace.testing.destination.build import Writer, page, table
+from headrace.testing.destination.build import SECOND, START, Writer, page, table
 from headrace.testing.destination.read import fetch
 
 ITEMS = table("items", "merge", {"id": "int", "text": "string", "price": "float", "at": "timestamp"}, key=["id"])
@@ -63,3 +64,51 @@ def test_groups_that_are_new_and_groups_that_are_not(postgres_url: str, loads: l
         expected = texts(0, 5, "a") + texts(5, 10, "b") + texts(10, 20, "c") + texts(30, 40, "d") + texts(40, 50, "e")
         assert fetch(session, ALL) == expected
         assert fetch(session, "SELECT count(*) FROM items_seen") == [(40,)]
+
+
+HASHED = table("items", "merge", {"id": "int", "text": "string"}, key=["id"], hash_column="text")
+NOTED = "SELECT * FROM items_seen ORDER BY id"
+
+
+@pytest.mark.parametrize("spec", [ITEMS, HASHED])
+def test_what_is_noted_of_new_rows_is_the_same_either_way(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, spec: TableSpec
+) -> None:
+    """Rows that go straight into their tables, those whose keys were looked up before, and those that are staged."""
+    found = []
+    for loads in (True, False):
+        monkeypatch.setattr(PostgreSQLConnection, "loads", loads)
+        with from_url(postgres_url).open() as session:
+            writer = Writer(session).prepare(spec)
+            for number in (1, 2, 3):
+                writer.commit(page(number, spec, rows(number * 10, number * 10 + 10, "a")))
+            found.append((fetch(session, ALL), fetch(session, NOTED)))
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute("TRUNCATE items, items_seen, headrace_checkpoints, raw_pages")
+    assert found[0] == found[1]
+    assert len(found[0][1]) == 30
+
+
+def test_a_row_that_stands_after_many_that_were_new(postgres_url: str, loads: list[tuple[str, bool]]) -> None:
+    """Nobody asks for the keys of a third group: the table says that one stands, and nothing of the attempt stays."""
+    with from_url(postgres_url).open() as session:
+        writer = Writer(session).prepare(ITEMS)
+        writer.commit(page(1, ITEMS, rows(0, 10, "a")))
+        writer.commit(page(2, ITEMS, rows(10, 20, "a")))
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute("INSERT INTO items (id, text) VALUES (29, 'theirs')")
+        loads.clear()
+        writer.commit(page(3, ITEMS, rows(20, 30, "b")))
+        assert dict(loads)["items"] is False
+        assert fetch(session, ALL) == texts(0, 20, "a") + texts(20, 30, "b")
+        assert fetch(session, "SELECT count(*) FROM items_seen") == [(30,)]
+
+
+def test_another_run_asks_again(postgres_url: str, loads: list[tuple[str, bool]]) -> None:
+    """That the groups of one run were new says nothing of the next one's, which mostly are not."""
+    with from_url(postgres_url).open() as session:
+        Writer(session).prepare(ITEMS).commit(page(1, ITEMS, rows(0, 10, "a")))
+        loads.clear()
+        Writer(session, "run-2").commit(page(1, ITEMS, rows(0, 10, "b"), run="run-2", at=START + 60 * SECOND))
+        assert "items" not in dict(loads)
+        assert fetch(session, ALL) == texts(0, 10, "b")

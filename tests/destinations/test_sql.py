@@ -30,7 +30,7 @@ def test_every_dialect_has_the_same_statements() -> None:
         "sqlite": [],
         "postgresql": [
             "checkpoint_probe", "create_dependent", "decimal_as_text", "dependent_views", "drop_dependent",
-            "lease_lock", "lease_unlock", "lock_schema", "lock_table", "raw_tables", "result_columns",
+            "lease_lock", "lease_unlock", "lock_schema", "lock_table", "lock_types", "raw_tables", "result_columns",
             "timestamp_as_text", "view_exists",
         ],
     }  # fmt: skip

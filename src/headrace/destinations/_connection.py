@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Row = tuple[Any, ...]
+Load = tuple[str, "pa.Table", Mapping[str, ColumnType]]
+"""A table, the rows that it gets, and their types."""
 STAGE = "headrace_batch"
 """The temporary relation that holds a group's rows of one table."""
 
@@ -37,6 +39,8 @@ class Connection(ABC):
         """Whoever began the transaction that is open says what became of it."""
         self.renewed: set[str] = set()
         """Tables whose last group had rows that stood already: the next one will have some too."""
+        self.fresh: set[tuple[str, str]] = set()
+        """Tables, and runs whose last group for them was new from the first row to the last: the next one will be too."""
 
     def text(self, name: str, **identifiers: str) -> str:
         """The statement ``name`` of this dialect."""
@@ -135,9 +139,9 @@ class Connection(ABC):
     def stage(self, rows: pa.Table, types: Mapping[str, ColumnType]) -> None:
         """Make ``rows`` readable as the relation :data:`STAGE`."""
 
-    def load(self, table: str, rows: pa.Table, types: Mapping[str, ColumnType]) -> bool:
-        """Insert ``rows`` into ``table`` unless one of them is there already: then nothing is done, and the answer is
-        false."""
+    def load(self, table: str, rows: pa.Table, types: Mapping[str, ColumnType], *more: Load) -> bool:
+        """Insert ``rows`` into ``table``, and ``more`` likewise, unless one of them is there already: then nothing is
+        done, and the answer is false."""
         return False
 
     def will_write(self, table: str, rows: pa.Table) -> None:  # noqa: B027 - most databases find their memory themselves

@@ -122,6 +122,12 @@ def _one_of_each(rows: pa.Table, key: Sequence[str], *, least: bool, keep: bool)
     return chosen
 
 
+def in_order(rows: pa.Table, key: Sequence[str]) -> pa.Table:
+    """Sorted by key, as the index that they are looked up in is: each of its pages, and the rows that were written
+    together, are then read once."""
+    return rows.take(pc.sort_indices(rows.select(list(key)), sort_keys=[(name, "ascending") for name in key]))
+
+
 def decimal_text(value: Any) -> str | None:
     """A decimal as plain digits, without the zeros that its scale adds."""
     if value is None:

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from headrace.destinations._connection import Connection
-from headrace.destinations._layout import Layout
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from headrace.core.tables import PAGE, RECORD
+from headrace.core.types import ColumnType
+from headrace.destinations._connection import Connection, Load
+from headrace.destinations._layout import HASH, Layout, seen_column
 from headrace.destinations._sql import quote
+
+
+def hash_column(layout: Layout, rows: pa.Table) -> str | None:
+    """The column of ``rows`` that holds each row's hash."""
+    return next((name for name in (HASH, layout.spec.hash_column) if name and name in rows.column_names), None)
+
+
+def seen_rows(layout: Layout, rows: pa.Table, types: Mapping[str, ColumnType], run_id: str, scope: str) -> Load:
+    """What notes that this scope has ``rows``, of which nothing is known before."""
+    columns: dict[str, Any] = {"scope": pa.repeat(scope, rows.num_rows), "run_id": pa.repeat(run_id, rows.num_rows)}
+    columns |= {seen_column(name): rows.column(name) for name in layout.spec.key}
+    columns |= {PAGE: rows.column(PAGE), RECORD: rows.column(RECORD), "missed": pa.repeat(0, rows.num_rows)}
+    if hashed := hash_column(layout, rows):
+        columns["row_hash"] = rows.column(hashed)
+    return layout.seen, pa.table(columns), {seen_column(name): types[name] for name in layout.spec.key}
 
 
 def known_rows(db: Connection, layout: Layout, target: str) -> int:

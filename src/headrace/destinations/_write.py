@@ -10,9 +10,9 @@ from headrace.core.tables import PAGE, RECORD
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import Connection
 from headrace.destinations._layout import HASH, Layout
-from headrace.destinations._rows import conform, first_of_each, last_of_each
+from headrace.destinations._rows import conform, first_of_each, in_order, last_of_each
 from headrace.destinations._scd2 import write_history
-from headrace.destinations._seen import known_rows, renew_seen
+from headrace.destinations._seen import hash_column, known_rows, renew_seen, seen_rows
 from headrace.destinations._sql import quote
 from headrace.destinations._staging import Staging
 from headrace.destinations._tables import Tables
@@ -88,11 +88,15 @@ class Writer:
                 db.do("insert_all", table=quote(target), columns=columns)
                 db.unstage()
             return int(rows.num_rows)
-        if db.loads and target not in db.renewed and self._load(layout, target, rows, names, types):
-            return int(rows.num_rows)
-        db.stage(rows, types)
+        known: int | None = None
+        if db.loads and target not in db.renewed:
+            known = self._known_before(layout, target, rows, types)
+            if not known and self._load(layout, target, rows, names, types):
+                return int(rows.num_rows)
+        db.stage(in_order(rows, spec.key) if db.loads else rows, types)
         written = rows.num_rows
-        known = known_rows(db, layout, target)
+        if known is None:
+            known = known_rows(db, layout, target)
         db.renewed.add(target) if known else db.renewed.discard(target)
         if not known:
             db.will_append()
@@ -114,15 +118,22 @@ class Writer:
         db.unstage()
         return written
 
+    def _known_before(self, layout: Layout, target: str, rows: pa.Table, types: Types) -> int | None:
+        """How many of the keys are known; ``None``, and nobody was asked, while all of them have been new: then the
+        tables' unique keys say when one is not."""
+        if (target, self.run_id) in self.db.fresh:
+            return None
+        self.db.stage(rows.select(list(layout.spec.key)), types)
+        known = known_rows(self.db, layout, target)
+        self.db.unstage()
+        return known
+
     def _load(self, layout: Layout, target: str, rows: pa.Table, names: list[str], types: Types) -> bool:
-        """Put rows whose keys nobody has seen straight into ``target``; false, with nothing done, where it has some."""
-        db, spec = self.db, layout.spec
-        wanted = {*spec.key, PAGE, RECORD, HASH, spec.hash_column}
-        db.stage(rows.select([name for name in rows.column_names if name in wanted]), types)
-        loaded = not known_rows(db, layout, target) and db.load(target, rows.select(names), types)
-        if loaded and layout.has_seen:
-            self._renew(layout, rows, known=0)
-        db.unstage()
+        """Put rows that are new straight into ``target``; false, with nothing done, where one of them stands."""
+        fresh, this = self.db.fresh, (target, self.run_id)
+        seen = [seen_rows(layout, rows, types, self.run_id, self.scope)] if layout.has_seen else []
+        loaded = self.db.load(target, rows.select(names), types, *seen)
+        fresh.add(this) if loaded else fresh.discard(this)
         return loaded
 
     def _replace_picked(self, layout: Layout, target: str, rows: pa.Table, names: list[str], *, keep: bool) -> None:
@@ -149,10 +160,8 @@ class Writer:
 
     def _hash(self, layout: Layout, rows: pa.Table) -> str:
         """The batch's column that holds the row's hash."""
-        for name in (HASH, layout.spec.hash_column):
-            if name and name in rows.column_names:
-                return f"b.{quote(name)}"
-        return "NULL"
+        name = hash_column(layout, rows)
+        return f"b.{quote(name)}" if name else "NULL"
 
     def _renew(self, layout: Layout, rows: pa.Table, *, known: int = 1) -> None:
         renew_seen(self.db, layout, self._hash(layout, rows), self.run_id, self.scope, known=bool(known))

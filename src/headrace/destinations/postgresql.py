@@ -1,4 +1,5 @@
-"""PostgreSQL: many writers; COPY into a temporary table, then one statement for the whole group."""
+"""PostgreSQL: many writers; new rows are copied into their table, others into a temporary one, then one statement for
+the whole group."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from headrace.core.contracts import Capabilities, Destination, Limits
 from headrace.core.errors import CannotOpen, CommitFailed, CommitUnknown, UsageError
 from headrace.core.tables import StreamKey
 from headrace.core.types import ColumnType
-from headrace.destinations._connection import STAGE, Connection, Row
+from headrace.destinations._connection import STAGE, Connection, Load, Row
 from headrace.destinations._leased import LeasedSession
 from headrace.destinations._sql import quote
 
@@ -122,19 +123,28 @@ class PostgreSQLConnection(Connection):
     def safe_text(self, text: str) -> str:
         return super().safe_text(text).replace("\0", "\\0")
 
-    def load(self, table: str, rows: pa.Table, types: Mapping[str, ColumnType]) -> bool:
+    def load(self, table: str, rows: pa.Table, types: Mapping[str, ColumnType], *more: Load) -> bool:
         from psycopg.errors import FeatureNotSupported, UniqueViolation, WrongObjectType
 
         from headrace.destinations._rows import types_of
 
         self.run("SAVEPOINT headrace_load")
         try:
-            self._copy(quote(table), rows, types_of(rows, types))
+            for name, part, declared in ((table, rows, types), *more):
+                known = types_of(part, declared)
+                self._copy(quote(name), part, known, binary=self._is_ours(name, known))
         except (UniqueViolation, FeatureNotSupported, WrongObjectType):  # a row is there; or COPY enters no such table
             self.run("ROLLBACK TO SAVEPOINT headrace_load")
             return False
         self.run("RELEASE SAVEPOINT headrace_load")
         return True
+
+    def _is_ours(self, table: str, types: Mapping[str, ColumnType]) -> bool:
+        """Whether these columns have the types that we give, and not, say, ``integer`` or ``varchar``, which COPY reads
+        as text alone. Nobody changes them before this transaction ends."""
+        self.do("lock_types", table=quote(table))
+        physical = self.physical(table)
+        return all(physical.get(name) == _TYPES[type] for name, type in types.items())
 
     def stage(self, rows: pa.Table, types: Mapping[str, ColumnType]) -> None:
         from headrace.destinations._rows import types_of
@@ -142,17 +152,19 @@ class PostgreSQLConnection(Connection):
         known = types_of(rows, types)
         lines = ", ".join(f"{quote(name)} {_TYPES[type]}" for name, type in known.items())
         self.run(f"CREATE TEMP TABLE {STAGE} ({lines}) ON COMMIT DROP")
-        self._copy(f"pg_temp.{STAGE}", rows, known)
+        self._copy(f"pg_temp.{STAGE}", rows, known, binary=True)
 
-    def _copy(self, table: str, rows: pa.Table, types: Mapping[str, ColumnType]) -> None:
+    def _copy(self, table: str, rows: pa.Table, types: Mapping[str, ColumnType], *, binary: bool) -> None:
         from headrace.destinations._copy import copy_text
+        from headrace.destinations._copy_binary import copy_binary
 
         if self.committing:
             faults.point("commit.sql")
-        into = f"COPY {table} ({', '.join(map(quote, types))}) FROM STDIN"
+        into = f"COPY {table} ({', '.join(map(quote, types))}) FROM STDIN{' (FORMAT binary)' if binary else ''}"
+        parts = copy_binary(rows, types) if binary else copy_text(rows, types)
         with self.connection.cursor() as cursor, cursor.copy(into.encode()) as copy:
-            for text in copy_text(rows, types):
-                copy.write(text)
+            for part in parts:
+                copy.write(part)
 
     def unstage(self) -> None:
         self.run(f"DROP TABLE pg_temp.{STAGE}")

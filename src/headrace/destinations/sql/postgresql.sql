@@ -66,26 +66,26 @@ WHERE {match_table} AND ({batch_keys}) NOT IN (SELECT {pick_keys} FROM headrace_
 
 -- name: create_old
 -- Known rows are looked up one by one: without statistics of the batch the planner would read the whole table instead,
--- and OFFSET keeps it from changing the lookup into a join.
+-- and OFFSET keeps it from changing the lookup into a join. In the order of the index, each of its pages is read once.
 CREATE TEMP TABLE headrace_old AS
 SELECT {keys_as}, s.scope AS scope, s.run_id AS run_id, s._page AS v_page, s._record AS v_record,
        s.row_hash AS row_hash,
        row_number() OVER (PARTITION BY {keys} ORDER BY s._page DESC, s._record DESC) = 1 AS latest
-FROM (SELECT s.* FROM (SELECT DISTINCT {batch_keys} FROM headrace_batch b) b
+FROM (SELECT s.* FROM (SELECT DISTINCT {batch_keys} FROM headrace_batch b ORDER BY {batch_keys}) b
   CROSS JOIN LATERAL (SELECT * FROM {seen} s WHERE {match} OFFSET 0) s) s
 
 -- name: create_old_of_run
 CREATE TEMP TABLE headrace_old AS
 SELECT {keys_as}, s.scope AS scope, s.run_id AS run_id, s._page AS v_page, s._record AS v_record,
        s.row_hash AS row_hash, ({keys}) IN (SELECT {staged} FROM {table} t) AS latest
-FROM (SELECT s.* FROM (SELECT DISTINCT {batch_keys} FROM headrace_batch b) b
+FROM (SELECT s.* FROM (SELECT DISTINCT {batch_keys} FROM headrace_batch b ORDER BY {batch_keys}) b
   CROSS JOIN LATERAL (SELECT * FROM {seen} s WHERE {match} OFFSET 0) s) s
 
 -- name: create_old_of_table
 CREATE TEMP TABLE headrace_old AS
 SELECT {keys_as}, '' AS scope, '' AS run_id, s._page AS v_page, s._record AS v_record, {hash} AS row_hash,
        s._page = s._page AS latest
-FROM (SELECT s.* FROM (SELECT DISTINCT {batch_keys} FROM headrace_batch b) b
+FROM (SELECT s.* FROM (SELECT DISTINCT {batch_keys} FROM headrace_batch b ORDER BY {batch_keys}) b
   CROSS JOIN LATERAL (SELECT * FROM {table} s WHERE {match} OFFSET 0) s) s
 
 -- name: seen_delete
@@ -123,6 +123,9 @@ SELECT pg_advisory_xact_lock(5206871430158)
 
 -- name: lock_table
 LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE
+
+-- name: lock_types
+LOCK TABLE {table} IN ROW EXCLUSIVE MODE
 
 -- name: physical
 SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
