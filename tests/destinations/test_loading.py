@@ -79,7 +79,7 @@ def test_what_is_noted_of_new_rows_is_the_same_either_way(
     for loads in (True, False):
         monkeypatch.setattr(PostgreSQLConnection, "loads", loads)
         with from_url(postgres_url).open() as session:
-            writer = Writer(session).prepare(spec)
+            writer = Writer(session, scope="films\0of 1950").prepare(spec)
             for number in (1, 2, 3):
                 writer.commit(page(number, spec, rows(number * 10, number * 10 + 10, "a")))
             found.append((fetch(session, ALL), fetch(session, NOTED)))

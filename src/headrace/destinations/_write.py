@@ -131,7 +131,8 @@ class Writer:
     def _load(self, layout: Layout, target: str, rows: pa.Table, names: list[str], types: Types) -> bool:
         """Put rows that are new straight into ``target``; false, with nothing done, where one of them stands."""
         fresh, this = self.db.fresh, (target, self.run_id)
-        seen = [seen_rows(layout, rows, types, self.run_id, self.scope)] if layout.has_seen else []
+        by = self.db.safe_text(self.run_id), self.db.safe_text(self.scope)
+        seen = [seen_rows(layout, rows, types, *by)] if layout.has_seen else []
         loaded = self.db.load(target, rows.select(names), types, *seen)
         fresh.add(this) if loaded else fresh.discard(this)
         return loaded
