@@ -245,3 +245,28 @@ def test_only_an_organisation_s_own_is_removed(two, api) -> None:
     reader = acme.post("/keys", json={"scope": "run"}).json()["key"]
     assert acme.delete("/pipelines/mine", headers={"X-API-Key": reader}).status_code == 403
     assert acme.get("/pipelines/mine").status_code == 200
+
+
+@pytest.mark.parametrize("destination", ["lite", "duck"])
+def test_what_is_sent_writes_into_no_table_of_another_organisation(two, api, destination: str) -> None:
+    _, acme, other = two
+
+    def run(client: httpx.Client, name: str, text: str) -> dict[str, Any]:
+        assert put(client, name, text).status_code in (200, 201)
+        made = client.post("/pipeline/update", json={"pipeline": name, "destination": destination})
+        while True:
+            address = f"/pipeline/status/{made.json()['request_id']}"
+            found: dict[str, Any] = client.get(address, params={"wait": 5}).json()
+            if not found["running"]:
+                return found
+
+    assert run(acme, "mine", sent(api.url))["status"] == "done"
+    assert run(acme, "mine", sent(api.url))["status"] == "done", "its own"
+    for table in ("items", "ITEMS", "items_seen", "items_raw_pages", "items_rejected"):
+        text = sent(api.url, "theirs").replace("step: items", "step: things")
+        failed = run(other, "theirs", text.replace("table: items", f"table: {table}"))
+        assert failed["status"] == "failed", table
+        assert "may not write into" in failed["error"], failed["error"]
+    archive = sent(api.url, "theirs", raw="{table: items}").replace("table: items,", "table: others,")
+    assert "may not write into items" in run(other, "theirs", archive)["error"]
+    assert run(other, "theirs", sent(api.url, "theirs").replace("table: items", "table: others"))["status"] == "done"

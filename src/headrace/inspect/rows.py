@@ -14,6 +14,7 @@ from headrace.core.suggest import did_you_mean
 from headrace.core.tables import PAGE, RECORD, RunRecord, TableSpec
 from headrace.core.types import ColumnType
 from headrace.destinations._layout import load_spec
+from headrace.inspect.archive import raw_table
 from headrace.inspect.order import order_of
 from headrace.inspect.steps import extract_steps
 from headrace.mapping.spec import legacy_table, table_specs
@@ -67,7 +68,7 @@ def tables(session: Session, destination: Destination, *, org: str | None = None
     For ``org`` in a database that others fill too: those with a column ``org_slug``, and of these its own rows."""
     runs = session.runs(limit=RUNS)
     shared = is_shared(session, org)
-    filled = _filled([run for run in runs if org in (None, run.org)], destination)
+    latest = _filled([run for run in runs if org in (None, run.org)], destination)
     found = []
     for name in table_names(session, destination):
         if _ENGINE.fullmatch(name) or not (columns := session.columns(name)):
@@ -78,7 +79,7 @@ def tables(session: Session, destination: Destination, *, org: str | None = None
                 continue
             own, params = f" WHERE {ORG} = ?", [org]
         count = next(_values(session, f"SELECT count(*) FROM {_quote(name)}{own}", params))[0]
-        run = filled.get(name)
+        run = latest.get(name)
         found.append(
             TableInfo(name, int(count), run.finished_at, run.pipeline, run.run_id)
             if run
@@ -212,8 +213,31 @@ def _filled(runs: Sequence[RunRecord], destination: Destination) -> dict[str, Ru
 
 def fills(run: RunRecord, fold: Any) -> list[str]:
     """The tables that ``run`` fills."""
+    return filled(run.resolved, fold)
+
+
+def resolved_of_others(session: Session, org: str) -> list[Mapping[str, Any]]:
+    """The files, resolved, that runs of other organisations than ``org`` had."""
+    if not session.runs(limit=1):
+        return []
+    latest = "SELECT max(run_id) FROM headrace_runs WHERE org <> ? GROUP BY request_hash, mapping_hash"
+    found = _values(session, f"SELECT resolved FROM headrace_runs WHERE run_id IN ({latest})", [org])
+    return [json.loads(str(text)) for (text,) in found]
+
+
+def archived(resolved: Mapping[str, Any]) -> list[str]:
+    """The archives that a resolved pipeline keeps answers in."""
     try:
-        pipeline = from_resolved(run.resolved)
+        steps = extract_steps(from_resolved(resolved))
+    except HeadraceError:
+        return []
+    return [name for step, config in steps.items() if (name := raw_table(step, config)) is not None]
+
+
+def filled(resolved: Mapping[str, Any], fold: Any) -> list[str]:
+    """The tables that a resolved pipeline fills."""
+    try:
+        pipeline = from_resolved(resolved)
     except HeadraceError:  # written by a version whose files this one does not read
         return []
     names: list[str] = []

@@ -14,13 +14,22 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from headrace.core.clock import SystemClock
-from headrace.core.errors import DestinationBusy, HeadraceError, Interrupted, RunIsHeld, RunRefused, StateError
+from headrace.core.errors import (
+    DestinationBusy,
+    HeadraceError,
+    InputError,
+    Interrupted,
+    RunIsHeld,
+    RunRefused,
+    StateError,
+)
 from headrace.core.events import Event
 from headrace.runner.api import Prepared, Settings, drive, stored_job, stored_run
 from headrace.runner.result import RunResult
 from headrace.runner.stopping import Stop
 from headrace.runner.telemetry.metrics import Metrics
 from headrace.secrets.files import read_secrets
+from headrace.service.apart import check_apart
 from headrace.service.config import ServiceConfig
 from headrace.service.keys import OPERATOR
 from headrace.service.progress import Reporter
@@ -276,6 +285,8 @@ class Worker:
             stop=run.stop,
             trust=prepared.trust,
         )
+        if "version" in run.request.options and run.request.org != OPERATOR:
+            check_apart(prepared.job.resolved, prepared.destination, run.request.org)
         with StateStore.open(config.state) as state:
             try:
                 return drive(prepared.job, prepared.destination, state, settings)
@@ -283,7 +294,10 @@ class Worker:
                 if isinstance(refused, RunIsHeld):
                     raise
                 # The file has changed since the run began: it goes on with the one that it began with.
-                record = stored_run(run.request.request_id, prepared.destination, run.request.org)
+                try:
+                    record = stored_run(run.request.request_id, prepared.destination, run.request.org)
+                except InputError:  # it has not begun: what was refused is something else
+                    raise refused from None
                 return drive(stored_job(record, prepared.trust), prepared.destination, state, settings)
 
     def _secrets(self, org: str) -> dict[str, Any]:
