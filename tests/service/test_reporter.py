@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from headrace.core import events
+from headrace.core.errors import StateError
 from headrace.service.progress import Reporter
 from headrace.state.progress.contract import MAX_EVENTS, Request
 from headrace.state.progress.sqlite import SqliteProgress
@@ -63,5 +67,46 @@ def test_what_people_have_to_read_is_not_pushed_out_by_counts(tmp_path: Path) ->
                 reporter.emit(event)
             reporter.flush(store, "me")
         assert "Suspicion" in [event["type"] for _, event in store.events("r")]
+    finally:
+        store.close()
+
+
+class Mute(SqliteProgress):
+    """Takes events, and now and then its answer is lost on the way, or it is away before it has taken them."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.calls = 0
+
+    def append_events(self, request_id: str, batch: Sequence[Mapping[str, Any]]) -> int:
+        if not batch:
+            return super().append_events(request_id, batch)
+        self.calls += 1
+        if self.calls % 3 == 2:
+            raise StateError("away")
+        made = super().append_events(request_id, batch)
+        if self.calls % 3 == 0:
+            raise StateError("no answer")
+        return made
+
+
+def test_an_answer_that_is_lost_doubles_no_event(tmp_path: Path) -> None:
+    store = Mute(tmp_path / "service.db")
+    try:
+        store.create(Request("r", "p", scope="s"))
+        reporter = Reporter("r")
+        reporter.expect(STEPS, None, claimed(store))
+        for number in range(60):
+            reporter.emit(events.Suspicion("r", "shows", f"{number}", ""))
+            with suppress(StateError):
+                reporter.flush(store, "me")
+        while True:
+            try:
+                reporter.flush(store, "me")
+                break
+            except StateError:
+                pass
+        kept = [event["seen"] for _, event in store.events("r", limit=1_000) if event["type"] == "Suspicion"]
+        assert kept == [str(number) for number in range(60)]
     finally:
         store.close()

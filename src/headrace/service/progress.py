@@ -82,6 +82,10 @@ class Reporter:
         self._steps: dict[str, _Step] = {}
         self._current: _Step | None = None
         self._waiting: list[dict[str, Any]] = []
+        self._last: int | None = None
+        """Number of the last event that the store is known to have."""
+        self._doubtful: list[dict[str, Any]] = []
+        """Events that the store was given and did not answer for: it may have them."""
         self._progress: float | None = None
         self._told: tuple[str, int] | None = None
         self._changed = False
@@ -140,7 +144,7 @@ class Reporter:
                     if stands != self._told:
                         batch.append({"type": "Progress", **{name: changes[name] for name in _SHOWN}})
                         self._told = stands
-                    store.append_events(self.request_id, batch)
+                    self._append(store, batch)
             except BaseException:
                 stored = False
                 raise
@@ -150,6 +154,18 @@ class Reporter:
                         self._waiting = [*batch, *self._waiting][-MAX_EVENTS:]
                         self._changed = True
             return stored
+
+    def _append(self, store: ProgressStore, batch: list[dict[str, Any]]) -> None:
+        if self._last is None:
+            self._last = store.append_events(self.request_id, [])
+        if self._doubtful:
+            there = len(store.events(self.request_id, after=self._last, limit=len(self._doubtful)))
+            self._doubtful = self._doubtful[there:]
+            self._last += there
+        self._doubtful = [*self._doubtful, *batch][-2 * MAX_EVENTS :]
+        batch.clear()  # from here on it is kept there
+        self._last = store.append_events(self.request_id, self._doubtful)
+        self._doubtful = []
 
     def _fields(self) -> dict[str, Any]:
         current = self._current
