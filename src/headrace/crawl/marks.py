@@ -37,11 +37,11 @@ def later(one: Any, other: Any, path: Path | str = "") -> Any:
 
 
 def look_back(mark: Any, seconds: int) -> Any:
-    """``mark`` moved back: numbers are epoch seconds, text is an ISO 8601 date or date and time."""
+    """``mark`` moved back: numbers are epoch seconds or milliseconds, text is an ISO 8601 date or date and time."""
     if not seconds or mark is None:
         return mark
     if isinstance(mark, int | float):
-        return mark - seconds
+        return mark - (seconds * 1000 if abs(mark) >= _MILLISECONDS_FROM else seconds)
     try:
         moment = datetime.fromisoformat(str(mark))
     except ValueError:
