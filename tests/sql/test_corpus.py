@@ -134,3 +134,14 @@ def test_a_whole_number_of_more_than_64_bits_is_no_float_on_sqlite(tmp_path: Pat
     fill(destination)
     with destination.open() as session, pytest.raises(CommitFailed):
         run(session, destination, big)
+
+
+@pytest.mark.parametrize("dialect", ["bigquery", "postgresql", "duckdb", "sqlite"])
+def test_nothing_is_in_an_empty_list(filled: Any, dialect: str) -> None:
+    _, (destination, session) = filled
+    for how, due in (("IN", 0), ("NOT IN", 4)):
+        sql = f"SELECT COUNT(*) AS n FROM events WHERE name {how} ('{{none}}')"
+        config = SqlTransformer(sql_template=sql, dialect=dialect)
+        made = as_transform(config, "listed", session, destination.capabilities(), {"none": []}.__getitem__)
+        found = [row["n"] for batch in session.query(made.select) for row in batch.to_pylist()]
+        assert found == [due], (how, made.select)

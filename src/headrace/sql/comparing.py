@@ -47,7 +47,7 @@ def coerce_literals(rw: Rewriting, tree: exp.Query) -> None:
     cases = (case for case in tree.find_all(exp.Case) if case.this is not None)
     compared += [(case, [case.this, *(branch.this for branch in case.args["ifs"])]) for case in cases]
     for node, sides in compared:
-        kinds = {rw.kind(side) for side in sides}
+        kinds = {rw.kind(side) for side in sides if not isinstance(side, exp.Null)}
         texts = [side for side in sides if isinstance(side, exp.Literal) and side.is_string]
         time = "timestamp" if "timestamp" in kinds else "date" if "date" in kinds else ""
         if time:
@@ -98,7 +98,7 @@ def _literal(node: Node) -> bool:
 def compare(rw: Rewriting, node: Node) -> Node:
     sides = sides_of(node)
     no_json(rw, node, *sides)
-    kinds = {rw.kind(side) for side in sides}
+    kinds = {rw.kind(side) for side in sides if not isinstance(side, exp.Null)}
     if "text" in kinds and kinds & set(_NUMBERS):
         raise rw.refuse(node, "a text compared with a number", "cast one of them")
     no_decimal(rw, node, *(side for side in sides if not (_literal(side) and kinds & {"int", "float"})))

@@ -176,9 +176,12 @@ def _fill_value(node: exp.Expr, values: Mapping[str, Any]) -> None:
     whole = HOLE.fullmatch(text)
     value = values[whole[1]] if whole else _joined(text, values)
     if isinstance(value, list | tuple) and isinstance(node.parent, exp.In) and node.arg_key == "expressions":
-        items = [literal(item) for item in value] or [exp.null()]
+        items = [literal(item) for item in value]
         others = [item for one in node.parent.expressions for item in (items if one is node else [one])]
-        node.parent.set("expressions", others)
+        if others:
+            node.parent.set("expressions", others)
+        else:  # nothing is in an empty list, and everything is not: NULL would be neither
+            node.parent.replace(exp.false())
         return
     made = literal(value)
     made.meta.update({key: item for key, item in node.meta.items() if key != MARK})
