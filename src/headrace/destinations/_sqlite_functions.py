@@ -298,37 +298,38 @@ def _sha256(value: str) -> str:
 
 
 class _Sorted:
-    """An aggregate whose values are in an order; those without a place come last."""
+    """An aggregate whose values are in an order: downwards (1), those without a place first (2)."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[Any, Any]] = []
-        self.down = False
+        self.down = self.first = False
 
-    def keep(self, value: Any, key: Any, down: int) -> None:
+    def keep(self, value: Any, key: Any, how: int) -> None:
         self.rows.append((key, value))
-        self.down = bool(down)
+        self.down, self.first = bool(how & 1), bool(how & 2)
 
     def values(self) -> list[Any]:
         self.rows.sort(key=lambda row: (row[1] is None, row[1]))  # rows of one place
         placed = sorted((row for row in self.rows if row[0] is not None), key=lambda row: row[0], reverse=self.down)
-        return [value for _, value in [*placed, *(row for row in self.rows if row[0] is None)]]
+        absent = [row for row in self.rows if row[0] is None]
+        return [value for _, value in ([*absent, *placed] if self.first else [*placed, *absent])]
 
 
 class _Join(_Sorted):
     glue = ""
 
-    def step(self, value: Any, glue: str, key: Any, down: int) -> None:
+    def step(self, value: Any, glue: str, key: Any, how: int) -> None:
         self.glue = glue
         if value is not None:
-            self.keep(value, key, down)
+            self.keep(value, key, how)
 
     def finalize(self) -> str | None:
         return self.glue.join(map(str, self.values())) if self.rows else None
 
 
 class _Array(_Sorted):
-    def step(self, value: Any, key: Any, down: int) -> None:
-        self.keep(value, key, down)
+    def step(self, value: Any, key: Any, how: int) -> None:
+        self.keep(value, key, how)
 
     def finalize(self) -> str | None:
         return json.dumps(self.values(), ensure_ascii=False, separators=(",", ":")) if self.rows else None

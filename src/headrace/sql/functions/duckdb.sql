@@ -143,14 +143,26 @@ string_agg({0}, {1})
 -- name: join_texts_asc
 string_agg({0}, {1} ORDER BY {2} ASC NULLS LAST, {0})
 
+-- name: join_texts_asc_nulls_first
+string_agg({0}, {1} ORDER BY {2} ASC NULLS FIRST, {0})
+
 -- name: join_texts_desc
 string_agg({0}, {1} ORDER BY {2} DESC NULLS LAST, {0})
+
+-- name: join_texts_desc_nulls_first
+string_agg({0}, {1} ORDER BY {2} DESC NULLS FIRST, {0})
 
 -- name: array_asc
 to_json(list({0} ORDER BY {1} ASC NULLS LAST, {0} ASC NULLS LAST))
 
+-- name: array_asc_nulls_first
+to_json(list({0} ORDER BY {1} ASC NULLS FIRST, {0} ASC NULLS LAST))
+
 -- name: array_desc
 to_json(list({0} ORDER BY {1} DESC NULLS LAST, {0} ASC NULLS LAST))
+
+-- name: array_desc_nulls_first
+to_json(list({0} ORDER BY {1} DESC NULLS FIRST, {0} ASC NULLS LAST))
 
 -- name: greatest
 greatest({*})

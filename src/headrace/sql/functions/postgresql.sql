@@ -146,14 +146,26 @@ string_agg({0}, {1})
 -- name: join_texts_asc
 string_agg({0}, {1} ORDER BY {2} ASC NULLS LAST, {0} COLLATE "C")
 
+-- name: join_texts_asc_nulls_first
+string_agg({0}, {1} ORDER BY {2} ASC NULLS FIRST, {0} COLLATE "C")
+
 -- name: join_texts_desc
 string_agg({0}, {1} ORDER BY {2} DESC NULLS LAST, {0} COLLATE "C")
+
+-- name: join_texts_desc_nulls_first
+string_agg({0}, {1} ORDER BY {2} DESC NULLS FIRST, {0} COLLATE "C")
 
 -- name: array_asc
 json_agg({0} ORDER BY {1} ASC NULLS LAST, {2} ASC NULLS LAST)
 
+-- name: array_asc_nulls_first
+json_agg({0} ORDER BY {1} ASC NULLS FIRST, {2} ASC NULLS LAST)
+
 -- name: array_desc
 json_agg({0} ORDER BY {1} DESC NULLS LAST, {2} ASC NULLS LAST)
+
+-- name: array_desc_nulls_first
+json_agg({0} ORDER BY {1} DESC NULLS FIRST, {2} ASC NULLS LAST)
 
 -- name: greatest
 greatest({*})

@@ -149,14 +149,26 @@ group_concat({0}, {1})
 -- name: join_texts_asc
 headrace_join({0}, {1}, {2}, 0)
 
+-- name: join_texts_asc_nulls_first
+headrace_join({0}, {1}, {2}, 2)
+
 -- name: join_texts_desc
 headrace_join({0}, {1}, {2}, 1)
+
+-- name: join_texts_desc_nulls_first
+headrace_join({0}, {1}, {2}, 3)
 
 -- name: array_asc
 headrace_array({0}, {1}, 0)
 
+-- name: array_asc_nulls_first
+headrace_array({0}, {1}, 2)
+
 -- name: array_desc
 headrace_array({0}, {1}, 1)
+
+-- name: array_desc_nulls_first
+headrace_array({0}, {1}, 3)
 
 -- name: greatest
 headrace_greatest({*})

@@ -70,34 +70,35 @@ def _within(rw: Rewriting, node: Node) -> Node:
     raise rw.refuse(node, "WITHIN GROUP")
 
 
-def _ordered(rw: Rewriting, node: Node) -> tuple[Node, Node | None, bool]:
-    """(value, what it is ordered by, whether downwards) of an aggregate."""
+def _ordered(rw: Rewriting, node: Node) -> tuple[Node, Node | None, str]:
+    """(value, what it is ordered by, the direction as functions are called) of an aggregate."""
     inner = node.this
     if not isinstance(inner, exp.Order):
         if isinstance(inner, exp.Distinct):
             raise rw.refuse(node, "DISTINCT inside an ordered aggregate")
-        return inner, None, False
+        return inner, None, ""
     if len(inner.expressions) != 1 or isinstance(inner.this, exp.Distinct):
         raise rw.refuse(node, "an aggregate ordered by several keys")
     key = inner.expressions[0]
-    return inner.this, key.this, bool(key.args.get("desc"))
+    nulls = "_nulls_first" if key.args.get("nulls_first") else ""  # where the dialect has them, unless it is said
+    return inner.this, key.this, ("desc" if key.args.get("desc") else "asc") + nulls
 
 
 @rule(exp.GroupConcat)
 def _join(rw: Rewriting, node: Node) -> Node:
-    value, key, down = _ordered(rw, node)
+    value, key, way = _ordered(rw, node)
     if key is None:
         raise rw.refuse(node, "joined texts without ORDER BY", "the order of the rows would be chance")
     glue = node.args.get("separator") or exp.Literal.string("," if rw.query.dialect == "bigquery" else "")
-    return call("join_texts_desc" if down else "join_texts_asc", value, glue, key, kind="TEXT")
+    return call(f"join_texts_{way}", value, glue, key, kind="TEXT")
 
 
 @rule(exp.ArrayAgg)
 def _array(rw: Rewriting, node: Node) -> Node:
-    value, key, down = _ordered(rw, node)
+    value, key, way = _ordered(rw, node)
     if key is None:
         raise rw.refuse(node, "an array without ORDER BY", "the order of the rows would be chance")
     if rw.kind(value) not in ("int", "text", "float"):
         raise rw.refuse(node, "an array of values that are neither numbers nor texts", "cast them")
     tie = collated(rw, value.copy())
-    return call("array_desc" if down else "array_asc", value, key, tie, kind="JSON")
+    return call(f"array_{way}", value, key, tie, kind="JSON")
