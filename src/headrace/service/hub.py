@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from headrace.core.errors import StateError
@@ -106,6 +106,8 @@ class Hub:
 
     def poke(self, request_id: str) -> None:
         """Something of ``request_id`` has changed in the store."""
+        # Also what is being read just now: it may have been read before the change.
+        self._reading.pop(request_id, None)
         self._kept.pop(request_id, None)
         watched = self._watched.get(request_id)
         if watched is not None and self._loop is not None:
@@ -132,7 +134,7 @@ class Hub:
         reading = self._reading.get(request_id)
         if reading is None:
             reading = self._reading[request_id] = asyncio.create_task(self._look(request_id))
-            reading.add_done_callback(lambda _: self._reading.pop(request_id, None))
+            reading.add_done_callback(partial(self._read_ended, request_id))
         return await asyncio.shield(reading)
 
     async def _look(self, request_id: str) -> Shown | None:
@@ -141,10 +143,15 @@ class Hub:
         if found is None:
             return None
         shown = Shown(found)
-        if len(self._kept) >= _MOST_KEPT:
-            self._kept.clear()
-        self._kept[request_id] = (at, shown)
+        if self._reading.get(request_id) is asyncio.current_task():  # else it has changed since
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[request_id] = (at, shown)
         return shown
+
+    def _read_ended(self, request_id: str, task: asyncio.Task[Shown | None]) -> None:
+        if self._reading.get(request_id) is task:
+            del self._reading[request_id]
 
     async def follow(self, request: Request, *, after: int = 0, idle: float | None = None) -> AsyncGenerator[News]:
         """News of ``request``, the first at once, the last when it has ended or the service stops. Events that number
