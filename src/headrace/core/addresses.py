@@ -5,8 +5,8 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 _NAT64 = ip_network("64:ff9b::/96")
-_PLATFORM = frozenset({IPv4Address("168.63.129.16")})
-"""Addresses that look public and are a cloud's own to its machines."""
+_PLATFORM = (ip_network("168.63.129.16/32"), ip_network("192.0.0.0/24"))
+"""Addresses that look public and are a cloud's own to its machines (the second has a cloud's metadata, 192.0.0.192)."""
 
 
 def is_public(address: str) -> bool:
@@ -29,4 +29,6 @@ def is_public(address: str) -> bool:
 def _public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address) and address.is_site_local:
         return False
-    return address.is_global and not (address.is_multicast or address.is_reserved or address in _PLATFORM)
+    return address.is_global and not (
+        address.is_multicast or address.is_reserved or any(address in each for each in _PLATFORM)
+    )
