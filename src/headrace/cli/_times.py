@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 import time
 
+from headrace.core.clock import as_datetime
 from headrace.core.errors import UsageError
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -15,7 +15,7 @@ def utc(micros: int | None) -> str:
     """Microseconds since 1970 as ``2026-01-31 12:00:00 UTC``; nothing for none."""
     if not micros:
         return ""
-    return dt.datetime.fromtimestamp(micros / 1_000_000, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return as_datetime(micros).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def ago(micros: int) -> str:

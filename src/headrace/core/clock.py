@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from datetime import UTC, datetime
 from typing import Protocol
 
 
@@ -26,6 +27,11 @@ class Clock(Protocol):
         ...
 
     def random_bytes(self, n: int) -> bytes: ...
+
+
+def as_datetime(micros: int) -> datetime:
+    """Microseconds since 1970 UTC, as :meth:`Clock.now` gives them, as a time in UTC."""
+    return datetime.fromtimestamp(micros / 1_000_000, UTC)
 
 
 class SystemClock:

@@ -14,7 +14,7 @@ from headrace.core.errors import RequestFailed
 from headrace.core.http import Request, Response
 from headrace.discover.asked import Asked, Raw
 from headrace.discover.har import Call, Place, places, without
-from headrace.discover.places import is_position
+from headrace.discover.places import header_name, is_position
 from headrace.discover.probe import Probe
 from headrace.discover.values import around
 
@@ -119,7 +119,7 @@ def _explained(place: Place, before: Call, after: Call) -> tuple[dict[str, Any],
         return None
     at: dict[str, Any] = {"param": name} if where == "query" else {"in": "body", "body_path": name}
     if where == "header":
-        at = {"in": "header", "param": "-".join(part.capitalize() for part in name.split("-"))}
+        at = {"in": "header", "param": header_name(name)}
     path, records = before.found[0].path, before.found[0].records
     number = int(value) if value.isdigit() and len(value) < 10 else None
     held = [v for v in around(before.seen.document, path) if str(v.value) == value and _LEADS_ON.fullmatch(v.name)]

@@ -92,9 +92,7 @@ def _walk(node: Any, at: tuple[str, ...], depth: int) -> Iterator[tuple[tuple[st
 
 
 def _is_links(objects: list[dict[str, Any]]) -> bool:
-    return all("href" in item or "url" in item for item in objects) and all(
-        "rel" in i or "relation" in i for i in objects
-    )
+    return all(("href" in item or "url" in item) and ("rel" in item or "relation" in item) for item in objects)
 
 
 def _alike(node: dict[str, Any]) -> bool:
@@ -135,13 +133,15 @@ def _fields(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
     for name in names:
         values = [record[name] for record in records if record.get(name) is not None]
         inner = list(dict.fromkeys(key for value in values if isinstance(value, dict) for key in value))
-        flat = values and all(
-            isinstance(v, dict) and not any(isinstance(x, dict | list) for x in v.values()) for v in values
-        )
+        flat = values and all(isinstance(value, dict) and _is_flat(value) for value in values)
         if flat and 0 < len(inner) <= _FLATTENED:
             yield from ((name, key) for key in inner)
         else:
             yield (name,)
+
+
+def _is_flat(record: Mapping[str, Any]) -> bool:
+    return not any(isinstance(member, dict | list) for member in record.values())
 
 
 def key_of(found: Mapping[str, str], records: Sequence[Mapping[str, Any]], table: str) -> str | None:
@@ -161,9 +161,8 @@ def key_of(found: Mapping[str, str], records: Sequence[Mapping[str, Any]], table
         if name is None:
             continue
         values = [_at(record, found[name]) for record in records]
-        if all(isinstance(v, str | int) and not isinstance(v, bool) and v != "" for v in values) and len(
-            set(values)
-        ) == len(values):
+        filled = all(isinstance(v, str | int) and not isinstance(v, bool) and v != "" for v in values)
+        if filled and len(set(values)) == len(values):
             return name
     return None
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from headrace.core.clock import as_datetime
 from headrace.core.contracts import Destination, Session
 from headrace.core.errors import ArchiveMissing, HeadraceError, InputError
 from headrace.core.http import Response
@@ -204,9 +205,7 @@ def _page(session: Session, source: _Source, page_id: int) -> RawPage:
 
 
 def _utc(page_id: int) -> str:
-    import datetime as dt
-
-    return dt.datetime.fromtimestamp(page_time(page_id) / 1_000_000, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return as_datetime(page_time(page_id)).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _record(page: RawPage, source: _Source, index: int) -> tuple[bytes, int | None]:

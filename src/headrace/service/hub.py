@@ -17,8 +17,6 @@ from headrace.state.progress.contract import ENDED, MAX_EVENTS, ProgressStore, R
 
 POLL = 0.5
 """Seconds between looks at the store while nobody says that something has changed (another instance runs it)."""
-
-
 FRESH = 0.1
 """Seconds that an answer of the store may be given again, while nobody says that something has changed."""
 _MOST_KEPT = 1_000

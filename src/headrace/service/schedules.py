@@ -7,14 +7,14 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from headrace.core.clock import Clock, SystemClock
+from headrace.core.clock import Clock, SystemClock, as_datetime
 from headrace.core.cron import check_cron, check_timezone, due_after
 from headrace.core.errors import HeadraceError, ScopeIsBusy, StateError
 from headrace.state.progress.contract import Document, ProgressStore, Request
@@ -234,7 +234,7 @@ class Schedules:
         return self.store.put(KIND, schedule.key, schedule.body(), expected=schedule.version)
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self.clock.now() / 1_000_000, UTC)
+        return as_datetime(self.clock.now())
 
 
 class Scheduler:

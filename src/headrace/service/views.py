@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from headrace.core.clock import as_datetime
 from headrace.state.progress.contract import ENDED, Request
 
 Status = Literal["queued", "running", "done", "partial", "suspect", "failed", "interrupted", "cancelled"]
@@ -67,10 +68,10 @@ def view(request: Request) -> RunView:
         steps=_text(list(request.detail.get("steps", ()))),
         error=request.error or None,
         remedy=request.remedy or None,
-        created_at=_moment(request.created_at) or datetime.fromtimestamp(0, UTC),
-        started_at=_moment(request.started_at),
-        updated_at=_moment(request.updated_at),
-        finished_at=_moment(request.finished_at),
+        created_at=as_datetime(request.created_at),
+        started_at=as_datetime_or_none(request.started_at),
+        updated_at=as_datetime_or_none(request.updated_at),
+        finished_at=as_datetime_or_none(request.finished_at),
     )
 
 
@@ -83,5 +84,6 @@ def _text(value: Any) -> Any:
     return [_text(item) for item in value] if isinstance(value, list) else value
 
 
-def _moment(micros: int) -> datetime | None:
-    return datetime.fromtimestamp(micros / 1_000_000, UTC) if micros else None
+def as_datetime_or_none(micros: int | None) -> datetime | None:
+    """``micros`` as a time; 0 is none."""
+    return as_datetime(micros) if micros else None

@@ -52,6 +52,7 @@ AGAIN = "again"
 ``accept``."""
 
 _Why = Literal["", "cancel", "drain", "lost"]
+"""Why a run was told to stop: somebody cancelled it, the service ends, another instance has it. Empty: it was not."""
 
 
 @dataclass(slots=True)
@@ -123,7 +124,7 @@ class Worker:
         with self._lock:
             run = self._running.get(request_id)
         if run is not None:
-            self._end(run, "cancel")
+            self._stop(run, "cancel")
 
     @property
     def running(self) -> list[str]:
@@ -141,7 +142,7 @@ class Worker:
             with self._lock:
                 runs = list(self._running.values())
             for run in runs:
-                self._end(run, "drain", at_once=at_once)
+                self._stop(run, "drain", at_once=at_once)
             limit = min(until, time.monotonic() + wait)
             for run in runs:
                 if run.thread is not None:
@@ -169,15 +170,13 @@ class Worker:
             target=self._run, args=(run,), name=f"headrace-run-{request.request_id}", daemon=True
         )
         if request.cancel:
-            self._end(run, "cancel")
+            self._stop(run, "cancel")
         with self._lock:
             known = self._running.get(request.request_id)
-            if (
-                known is not None and not known.ended
-            ):  # its lease ran out while the machine stood still; it is ours again
-                return
+            if known is not None and not known.ended:
+                return  # its lease ran out while the machine stood still; it is ours again
             if self._draining:
-                self._end(run, "drain")
+                self._stop(run, "drain")
             run.thread.start()
             self._running[request.request_id] = run
         self._changed(request.request_id)
@@ -202,9 +201,9 @@ class Worker:
             if run.ended:
                 continue
             if run.request.request_id not in held and not self._restored(run):
-                self._end(run, "lost")
+                self._stop(run, "lost")
             elif (now := self._store.get(run.request.request_id)) is not None and now.cancel:
-                self._end(run, "cancel")
+                self._stop(run, "cancel")
 
     def _restored(self, run: _Running) -> bool:
         """Whether a request that is no longer held was not taken by somebody, but lost by the store: it is there again,
@@ -221,7 +220,7 @@ class Worker:
                     if run.reporter.flush(self._store, self.owner):
                         self._changed(run.request.request_id)
 
-    def _end(self, run: _Running, why: _Why, *, at_once: bool = False) -> None:
+    def _stop(self, run: _Running, why: _Why, *, at_once: bool = False) -> None:
         run.why = run.why or why
         if at_once:
             run.stop.at_once()
@@ -259,17 +258,17 @@ class Worker:
                     self._store.update(request.request_id, self.owner, error=f"waits: {error.message}")
                 self._over.wait(HELD_PAUSE)
             # Whoever cancels it does not wait for what it waits for.
-            return self._ended(run, "interrupted", "", "") if run.why == "cancel" else None
+            return self._end_of(run, "interrupted", "", "") if run.why == "cancel" else None
         except Interrupted as error:
-            return self._ended(run, "interrupted", error.message, error.hint)
+            return self._end_of(run, "interrupted", error.message, error.hint)
         except HeadraceError as error:
             place = f"{error.place}: " if error.place else ""
-            return self._ended(run, "failed", place + error.message, error.hint)
+            return self._end_of(run, "failed", place + error.message, error.hint)
         except BaseException as error:
             _log.exception("run %s", request.request_id)
-            return self._ended(run, "failed", f"internal error: {type(error).__name__}", "the service's log says more")
+            return self._end_of(run, "failed", f"internal error: {type(error).__name__}", "the service's log says more")
         remedy = next((remedy for _, remedy in result.suspicions), "").replace("RUN_ID", request.request_id)
-        return self._ended(run, result.status, result.error, remedy)
+        return self._end_of(run, result.status, result.error, remedy)
 
     def _drive(self, run: _Running, prepared: Prepared, options: Mapping[str, Any]) -> RunResult:
         config = self._config
@@ -305,7 +304,8 @@ class Worker:
         file = self._config.secrets_file
         return read_secrets(file, _log.warning) if file is not None and org == OPERATOR else {}
 
-    def _ended(self, run: _Running, status: str, error: str, remedy: str) -> dict[str, Any] | None:
+    def _end_of(self, run: _Running, status: str, error: str, remedy: str) -> dict[str, Any] | None:
+        """What the store is to say; ``None`` for a run that goes on elsewhere or later."""
         if status == "interrupted" and run.why in ("drain", "lost"):
             return None
         if status == "interrupted" and run.why == "cancel":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -19,6 +19,7 @@ from headrace.service.keys import OPERATOR
 from headrace.service.problems import not_found
 from headrace.service.security import Admin, Caller
 from headrace.service.trust import trust_of
+from headrace.service.views import as_datetime_or_none
 
 router = APIRouter(prefix="/integrations", tags=["integrations"])
 
@@ -147,9 +148,5 @@ def _check_org(caller: Caller, org: str) -> None:
 def _view(found: credentials.Credential) -> CredentialView:
     return CredentialView(
         org=found.org, provider=found.provider, version=found.version, status=found.status, hosts=list(found.hosts),
-        validity=found.validity, checked_at=_moment(found.checked_at), created_at=_moment(found.created_at),
+        validity=found.validity, checked_at=as_datetime_or_none(found.checked_at), created_at=as_datetime_or_none(found.created_at),
     )  # fmt: skip
-
-
-def _moment(micros: int) -> datetime | None:
-    return datetime.fromtimestamp(micros / 1_000_000, UTC) if micros else None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, datetime
+from datetime import datetime
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
+from headrace.core.clock import as_datetime
 from headrace.core.errors import InputError
 from headrace.service import problems
 from headrace.service.keys import OPERATOR, Key, Scope
@@ -122,5 +123,6 @@ def _gate(request: Request) -> Gate:
 
 
 def _view(key: Key) -> KeyView:
-    moment = datetime.fromtimestamp(key.created_at / 1_000_000, UTC)
-    return KeyView(key_id=key.key_id, org=key.org, name=key.name, scope=key.scope, created_at=moment)
+    return KeyView(
+        key_id=key.key_id, org=key.org, name=key.name, scope=key.scope, created_at=as_datetime(key.created_at)
+    )

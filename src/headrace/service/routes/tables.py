@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
+from headrace.core.clock import as_datetime
 from headrace.core.contracts import Destination, Session
 from headrace.core.errors import CannotOpen, DestinationBusy, HeadraceError, InputError
 from headrace.core.types import ColumnType
@@ -22,6 +23,7 @@ from headrace.service import problems
 from headrace.service.context import Here, Service
 from headrace.service.problems import Refusal, not_found
 from headrace.service.security import Caller, Reader
+from headrace.service.views import as_datetime_or_none
 
 router = APIRouter(prefix="/tables", tags=["tables"])
 
@@ -92,12 +94,12 @@ async def list_tables(service: Here, caller: Reader, destination: Name = None) -
         return [
             TableView(
                 table=found.name, rows=found.rows, pipeline=found.pipeline or None, run_id=found.run_id or None,
-                filled_at=_moment(found.filled_at),
+                filled_at=as_datetime_or_none(found.filled_at),
             )
             for found in tables(session, target, org=caller.sees) if found.name in made
         ]  # fmt: skip
 
-    name, found = await service.look(looked, service, destination, read, [])
+    name, found = await service.look(in_database, service, destination, read, [])
     return TableList(destination=name, tables=found)
 
 
@@ -123,15 +125,14 @@ async def rows(
     """Rows in the order of the table's key. Sensitive columns are left out, and cannot be asked for."""
 
     def read(session: Session, target: Destination) -> Selected:
-        if target.capabilities().fold(table) not in made_tables(session, target, caller.sees):
-            raise not_found("table", table, hint="GET /tables lists them")
+        _check_made(session, target, caller, table)
         return select(
             session, target, table, where=where or (), columns=column or (), after=after, limit=limit, org=caller.sees
         )
 
-    _, found = await service.look(looked, service, destination, read, None)
+    _, found = await service.look(in_database, service, destination, read, None)
     if found is None:
-        raise not_found("table", table, hint="GET /tables lists them")
+        raise _no_table(table)
     body = {
         "table": found.table,
         "columns": found.columns,
@@ -159,21 +160,30 @@ async def origin(
     """The request and the answer that a row is from."""
 
     def read(session: Session, target: Destination) -> Origin:
-        if target.capabilities().fold(table) not in made_tables(session, target, caller.sees):
-            raise not_found("table", table, hint="GET /tables lists them")
+        _check_made(session, target, caller, table)
         hidden = hidden_columns(session)
         asked = any(name.casefold() in hidden for part in key if (name := part.partition("=")[0]) != part)
         if asked or has_sensitive_key(session, target.capabilities().fold(table), hidden):
             raise InputError("a sensitive column can not be asked for")
         return _origin(_found(session, target, caller, table, key), withheld=_withheld(session, target, table, hidden))
 
-    _, found = await service.look(looked, service, destination, read, None)
+    _, found = await service.look(in_database, service, destination, read, None)
     if found is None:
-        raise not_found("table", table, hint="GET /tables lists them")
+        raise _no_table(table)
     return found
 
 
-def looked(
+def _check_made(session: Session, target: Destination, caller: Caller, table: str) -> None:
+    """Raises Refusal (404) for a table that no pipeline fills for the caller."""
+    if target.capabilities().fold(table) not in made_tables(session, target, caller.sees):
+        raise _no_table(table)
+
+
+def _no_table(table: str) -> Refusal:
+    return not_found("table", table, hint="GET /tables lists them")
+
+
+def in_database(
     service: Service, destination: str | None, read: Callable[[Session, Destination], T], empty: T
 ) -> tuple[str, T]:
     """The name of a database, and what ``read`` finds in it; ``empty`` where no run has made the file yet. Raises Refusal
@@ -228,10 +238,6 @@ def _origin(found: Why, *, withheld: bool) -> Origin:
         record=found.record,
         url=page.url,
         status=page.status,
-        fetched_at=_moment(page.fetched_at) or datetime.fromtimestamp(0, UTC),
+        fetched_at=as_datetime(page.fetched_at),
         bytes=None if withheld else found.bytes.decode("utf-8", "replace")[:_MOST_BYTES],
     )
-
-
-def _moment(micros: int | None) -> datetime | None:
-    return datetime.fromtimestamp(micros / 1_000_000, UTC) if micros else None

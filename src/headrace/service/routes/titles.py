@@ -13,7 +13,7 @@ from headrace.inspect.select import made_tables
 from headrace.service import problems
 from headrace.service.context import Here
 from headrace.service.problems import not_found
-from headrace.service.routes.tables import Name, looked
+from headrace.service.routes.tables import Name, in_database
 from headrace.service.security import Reader
 
 router = APIRouter(prefix="/titles", tags=["titles"])
@@ -39,7 +39,7 @@ async def offers(
     def check(session: Session, target: Destination) -> bool:
         return target.capabilities().fold("sapi_titles") in made_tables(session, target, caller.sees)
 
-    name, there = await service.look(looked, service, destination, check, False)
+    name, there = await service.look(in_database, service, destination, check, False)
     if not there:
         raise not_found("table", "sapi_titles", hint="the pipeline sapi fills it")
     _, url = service.config.destination(name)

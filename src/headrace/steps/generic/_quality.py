@@ -6,13 +6,14 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from headrace.core import events
+from headrace.core.clock import as_datetime
 from headrace.core.contracts import Session
 from headrace.core.errors import HeadraceError, InputError, UsageError
 from headrace.core.tables import PAGE, RECORD, Advance, Checkpoint, Group, StreamKey, page_id
@@ -172,7 +173,7 @@ class Gate:
 
     def _batches(self, mapper: Mapper, outcomes: Sequence[Outcome], attempt: int, now: int) -> Sequence[Any]:
         ctx = self._ctx
-        at = datetime.fromtimestamp(now / 1_000_000, UTC).isoformat()
+        at = as_datetime(now).isoformat()
         records: list[dict[str, Any]] = []
         for outcome in outcomes:
             check, verdict = outcome.check, outcome.verdict
