@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import random
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from headrace.testing.loopback import Asked, Reply, listening
 
 RECORDS = 3
 """On each of the two pages."""
@@ -187,7 +187,7 @@ class Listing:
 class Served:
     """What the mock was asked."""
 
-    url: str
+    url: str = ""
     requests: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
@@ -235,63 +235,39 @@ def serving(listing: Listing, scheme: str, secured: bool) -> Iterator[Served]:
     needed = [str(p.get("name")) for p in listing.parameters if p.get("in") == "query" and p.get("required")]
     positions = listing.positions
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    served = Served()
 
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-            served.requests.append(self.path)
-            missing = [name for name in needed if name not in query and name not in positions]
-            if not pattern.fullmatch(unquote(parts.path)):
-                self.answer(404, {"error": f"there is no {parts.path}"})
-            elif missing:
-                self.answer(400, {"error": f"{', '.join(missing)} must be given"})
-            elif secured and not self.keyed(query):
-                self.answer(401, {"error": "no key"})
-            else:
-                page = (
-                    2
-                    if "second_page" in query or any(_beyond(name, query[name]) for name in positions if name in query)
-                    else 1
-                )
-                if any(query.get(name, "").isdigit() and _past(name, int(query[name])) for name in positions):
-                    page = 3
-                link = f"{scheme}://{self.headers['Host']}{parts.path}?second_page=1"
-                extra = "".join(f"&{name}={quote(query[name])}" for name in needed if name in query)
-                body = _emptied(listing.page(2)) if page == 3 else listing.page(page)
-                self.answer(200, _steered(body, min(page, 2), link + extra))
+    def answer(asked: Asked) -> Reply:
+        if asked.method == "POST":
+            return Reply.json({"access_token": "mock", "token_type": "bearer", "expires_in": 3600})
+        served.requests.append(asked.target)
+        status, document = page_or_refusal(asked)
+        if status != 200:
+            served.refused.append(f"{status} {json.dumps(document)[:100]}")
+        return Reply.json(document, status)
 
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self.answer(200, {"access_token": "mock", "token_type": "bearer", "expires_in": 3600})
+    def page_or_refusal(asked: Asked) -> tuple[int, Any]:
+        given = parse_qs(urlsplit(asked.target).query, keep_blank_values=True)
+        query = {name: values[-1] for name, values in given.items()}
+        missing = [name for name in needed if name not in query and name not in positions]
+        if not pattern.fullmatch(unquote(asked.path)):
+            return 404, {"error": f"there is no {asked.path}"}
+        if missing:
+            return 400, {"error": f"{', '.join(missing)} must be given"}
+        if secured and not any("mock" in value or "bW9jaz" in value for value in [str(asked.headers), *query.values()]):
+            return 401, {"error": "no key"}
+        if any(query.get(name, "").isdigit() and _past(name, int(query[name])) for name in positions):
+            page = 3
+        else:
+            beyond = any(_beyond(name, query[name]) for name in positions if name in query)
+            page = 2 if "second_page" in query or beyond else 1
+        link = f"{scheme}://{asked.headers['Host']}{asked.path}?second_page=1"
+        extra = "".join(f"&{name}={quote(query[name])}" for name in needed if name in query)
+        body = _emptied(listing.page(2)) if page == 3 else listing.page(page)
+        return 200, _steered(body, min(page, 2), link + extra)
 
-        def keyed(self, query: Mapping[str, str]) -> bool:
-            return any("mock" in value or "bW9jaz" in value for value in [str(self.headers), *query.values()])
-
-        def answer(self, status: int, document: Any) -> None:
-            body = json.dumps(document).encode()
-            if status != 200:
-                served.refused.append(f"{status} {body.decode()[:100]}")
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Not on stderr."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served = Served(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with listening(answer) as served.url:
         yield served
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _numbered(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from headrace.discover.named import named
 from headrace.discover.places import is_position
 from headrace.discover.records import columns, is_usual, key_of, lists, types
 from headrace.discover.schema import Schemas
+from headrace.discover.telltale import escaped
 
 _SIZES = re.compile(
     r"(?:page[-_]?)?(?:size|limit)|per[-_]?page|limit|page\[size\]|count|top|\$top|first|take", re.IGNORECASE
@@ -126,11 +128,8 @@ class Description:
         host = urlsplit(base).hostname or ""
         provider = provider_of(host) if host else "MY_API"
         config: dict[str, Any] = {"url": re.sub(r"\{([^}]*)\}", lambda m: f"{{{_variable(m[1])}}}", endpoint.path)}
-        notes = (
-            [f"inputs: {', '.join(sorted(set(re.findall(r'[{]([^}]*)[}]', config['url']))))}"]
-            if "{" in config["url"]
-            else []
-        )
+        inputs = sorted(set(re.findall(r"\{([^}]*)\}", config["url"])))
+        notes = [f"inputs: {', '.join(inputs)}"] if inputs else []
         if base == "{base_url}":
             notes.append("The document names no server: give base_url as an input, or write it below.")
         if params := dict(self._params(endpoint)):
@@ -144,8 +143,6 @@ class Description:
         more = f" Page size: {size}." if size is not None else ""
         called, names = name_of(endpoint.path), columns(list(found.records))
         key = key_of(names, list(found.records), called)
-        import json
-
         return text_of(
             Draft(
                 name=called,
@@ -170,16 +167,10 @@ class Description:
             if parameter.get("in") != "query" or not parameter.get("required") or is_position(name, "1"):
                 continue
             schema = self._schemas.resolved(parameter.get("schema")) or parameter
-            value = (
-                schema.get("default", (_list(schema.get("enum")) or [None])[0]) if isinstance(schema, dict) else None
-            )
-            plain = isinstance(value, str | int | float | bool)
-            yield (
-                name,
-                (str(value).replace("{", "{{") if isinstance(value, str) else value)
-                if plain
-                else f"{{{_variable(name)}}}",
-            )
+            value = None
+            if isinstance(schema, dict):
+                value = schema.get("default", next(iter(_list(schema.get("enum"))), None))
+            yield name, escaped(value) if isinstance(value, str | int | float | bool) else f"{{{_variable(name)}}}"
 
     def _auth(self, operation: Mapping[str, Any], provider: str) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
         components = self._document.get("components") or {}

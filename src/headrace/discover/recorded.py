@@ -140,16 +140,11 @@ def _explained(place: Place, before: Call, after: Call) -> tuple[dict[str, Any],
         )
     if number is None or (was and not was.isdigit()):
         return None
-    step = number - int(was) if was else None
     told = f"{name} goes from {was or 'nothing'} to {value}"
-    if (
-        step == len(records)
-        or (step is None and number == len(records))
-        or (step or 0) > 1
-        or (step is None and number > 2)
-    ):
+    moved = number - int(was or 0)
+    if moved == len(records) or moved > (1 if was else 2):  # from nothing to 2: the second page
         return {"type": "offset", **at}, told
-    if step == 1 or number in (1, 2):
+    if (was and moved == 1) or number in (1, 2):
         start = int(was) if was else number - 1
         return {"type": "page", **at, **({"start": 0} if start == 0 else {})}, told
     return None
