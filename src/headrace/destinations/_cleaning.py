@@ -8,7 +8,7 @@ from headrace.destinations._layout import load_spec
 from headrace.destinations._runs import Runs
 from headrace.destinations._sql import quote
 from headrace.destinations._staging import Staging
-from headrace.destinations._tables import ENGINE_TABLES, removed_condition
+from headrace.destinations._tables import ENGINE_TABLES, removed_condition, seen_parts
 
 
 class Cleaning(Runs):
@@ -68,7 +68,7 @@ class Cleaning(Runs):
         with self.transaction("purging"):
             count = int(self.db.do("count_removed_rows", **parts)[0][0])
             self.db.do("delete_removed_rows", **parts)
-            self.db.do("delete_removed_seen", seen=quote(layout.seen), keys=layout.seen_keys)
+            self.db.do("delete_removed_seen", keys=layout.seen_keys, **seen_parts(layout))
         return count
 
     def vacuum(self) -> None:

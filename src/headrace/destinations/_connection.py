@@ -30,6 +30,8 @@ class Connection(ABC):
     max_name: ClassVar[int | None] = None
     unique_keys: ClassVar[bool] = True
     """Keyed tables get a unique index."""
+    seen_is_view: ClassVar[bool] = False
+    """``<table>_seen`` is a view of what its rows have of their own and what many of them share."""
     loads: ClassVar[bool] = False
     """Rows that are all new go into their table without being staged."""
 
@@ -37,6 +39,8 @@ class Connection(ABC):
         self.committing = False
         self._told = False
         """Whoever began the transaction that is open says what became of it."""
+        self.sightings: set[tuple[str, str]] = set()
+        """Scopes and runs that this connection has written a sighting for, where ``<table>_seen`` is a view."""
         self.renewed: set[str] = set()
         """Tables whose last group had rows that stood already: the next one will have some too."""
         self.fresh: set[tuple[str, str]] = set()

@@ -8,6 +8,7 @@ from headrace.core.tables import PAGE, RECORD, Finish, Removals, first_page_id
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import Connection, Row
 from headrace.destinations._layout import Layout
+from headrace.destinations._seen import count_missed, mark_missing
 from headrace.destinations._sql import quote
 from headrace.destinations._staging import Staging
 from headrace.destinations._tables import Tables
@@ -93,7 +94,7 @@ class Finisher:
     def _absences(self, layout: Layout, finish: Finish) -> list[Removals]:
         db, spec, seen = self.db, layout.spec, quote(layout.seen)
         began = first_page_of(db, self.run_id)
-        db.do("miss", (self.run_id, finish.scope, self.run_id, began, self.run_id), seen=seen)
+        count_missed(db, layout, finish.scope, self.run_id, began)
         done = db.do("removals_of_run", (spec.name, finish.scope, self.run_id))
         if done:  # this end was committed before; a rebuild does again what was decided then
             if layout.name != spec.name and done[0][5] in ("applied", "confirmed"):
@@ -133,7 +134,7 @@ def mark_removed(db: Connection, layout: Layout, scope: str, run_id: str, after:
     """Mark what the run ``run_id`` did not see; scd2: close what no scope has any more."""
     when = db.time(at)
     began = first_page_of(db, run_id)
-    db.do("mark_removed", (when, run_id, scope, run_id, began, after), seen=quote(layout.seen))
+    mark_missing(db, layout, scope, run_id, began, after, when)
     if layout.spec.write == "scd2":
         keys = ", ".join(quote(k) for k in layout.spec.key)
         db.do("close_absent", (when, when), table=quote(layout.name), keys=keys, seen=quote(layout.seen),

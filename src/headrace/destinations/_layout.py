@@ -11,7 +11,18 @@ from headrace.core.types import ColumnType
 from headrace.destinations._sql import fit, quote
 
 HASH = "_hash"
-SEEN_COLUMNS = ("scope", "run_id", PAGE, RECORD, "missed", "missed_run", "removed_at", "removed_run", "row_hash")
+SEEN_COLUMNS = (
+    "scope",
+    "run_id",
+    PAGE,
+    RECORD,
+    "missed",
+    "missed_run",
+    "removed_at",
+    "removed_run",
+    "row_hash",
+    "_sighting",
+)
 
 
 def seen_column(name: str) -> str:
@@ -33,6 +44,11 @@ class Layout:
     @property
     def seen(self) -> str:
         return self._beside("_seen")
+
+    @property
+    def sighted(self) -> str:
+        """Where the rows of ``<table>_seen`` are, in a database in which that is a view."""
+        return self._beside("_sighted")
 
     @property
     def rejected(self) -> str:

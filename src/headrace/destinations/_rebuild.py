@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from headrace.core.tables import TableSpec
+from headrace.destinations._connection import Connection
 from headrace.destinations._layout import Layout
 from headrace.destinations._sql import fit, quote
 from headrace.destinations._staging import Staging
@@ -43,7 +44,7 @@ def rebuild(session: SqlSession, tables: Sequence[TableSpec]) -> Iterator[SqlSes
             with db.views_aside(target.name):
                 session.tables.drop_views(draft)
                 session.tables.drop_views(target)
-                for new, old in zip(_parts(draft), _parts(target), strict=True):
+                for new, old in zip(_parts(db, draft), _parts(db, target), strict=True):
                     db.do("drop_table", table=quote(old))
                     db.do("rename_table", table=quote(new), new=quote(old))
                 db.do("schema_forget", (target.name,))
@@ -52,10 +53,10 @@ def rebuild(session: SqlSession, tables: Sequence[TableSpec]) -> Iterator[SqlSes
             session.keep_spec(draft.spec)
 
 
-def _parts(layout: Layout) -> list[str]:
+def _parts(db: Connection, layout: Layout) -> list[str]:
     parts = [layout.name, layout.rejected]
     if layout.has_seen:
-        parts.append(layout.seen)
+        parts.append(layout.sighted if db.seen_is_view else layout.seen)
     if layout.spec.write == "sync":
         parts.append(layout.sync_staging)
     return parts
@@ -66,7 +67,7 @@ def _drop(session: SqlSession, drafts: Sequence[Layout]) -> None:
         session.tables.drop_views(draft)
         if session.db.physical("headrace_staging"):
             Staging(session.db, session.tables).discard(draft)
-        for name in _parts(draft):
+        for name in _parts(session.db, draft):
             session.db.do("drop_table", table=quote(name))
         if session.db.physical("headrace_schemas"):
             session.db.do("schema_forget", (draft.name,))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from headrace.core.tables import PAGE, RECORD
 from headrace.core.types import ColumnType
-from headrace.destinations._connection import Connection, Load
+from headrace.destinations._connection import STAGE, Connection, Load
 from headrace.destinations._layout import HASH, Layout, seen_column
 from headrace.destinations._sql import quote
+from headrace.destinations._tables import seen_parts
 
 
 def hash_column(layout: Layout, rows: pa.Table) -> str | None:
@@ -40,14 +41,14 @@ def known_rows(db: Connection, layout: Layout, target: str) -> int:
                "match": layout.seen_equal("b", "s"), "batch_keys": batch_keys}  # fmt: skip
     db.do("drop_old")
     if layout.has_seen and spec.write != "sync":
-        db.do("create_old", **of_seen)
+        made = db.do("create_old", **of_seen)
     elif layout.has_seen:
-        db.do("create_old_of_run", staged=layout.keys("t"), table=quote(target), **of_seen)
+        made = db.do("create_old_of_run", staged=layout.keys("t"), table=quote(target), **of_seen)
     else:
         stored = f"s.{quote(spec.hash_column)}" if spec.hash_column else "CAST(NULL AS " + db.sql_type("string") + ")"
-        db.do("create_old_of_table", keys_as=layout.keys_as("s"), keys=layout.keys("s"), hash=stored,
-              table=quote(target), match=layout.equal("b", "s"), batch_keys=batch_keys)  # fmt: skip
-    known = int(db.do("count_old")[0][0])
+        made = db.do("create_old_of_table", keys_as=layout.keys_as("s"), keys=layout.keys("s"), hash=stored,
+                     table=quote(target), match=layout.equal("b", "s"), batch_keys=batch_keys)  # fmt: skip
+    known = int((made or db.do("count_old"))[0][0])  # some databases tell at once
     if known:
         db.do("index_old", keys=", ".join(f"k{i}" for i, _ in enumerate(spec.key)))
     return known
@@ -55,7 +56,10 @@ def known_rows(db: Connection, layout: Layout, target: str) -> int:
 
 def renew_seen(db: Connection, layout: Layout, row_hash: str, run_id: str, scope: str, *, known: bool) -> None:
     """Note that this scope has the staged keys; ``headrace_old`` is what was known of them before."""
-    parts = {"seen": quote(layout.seen), "keys": layout.seen_keys, "batch_keys": layout.keys("b")}
+    parts = {**seen_parts(layout), "keys": layout.seen_keys, "batch_keys": layout.keys("b")}
+    if db.seen_is_view and (scope, run_id) not in db.sightings:
+        db.do("new_sighting", (scope, run_id))
+        db.sightings.add((scope, run_id))
     if not known:
         db.do("seen_insert_all", (scope, run_id), hash=row_hash, **parts)
         return
@@ -63,3 +67,25 @@ def renew_seen(db: Connection, layout: Layout, row_hash: str, run_id: str, scope
     db.do("seen_insert", (scope, run_id, scope), hash=row_hash, match_old=layout.old("b"), **parts)
     if db.do("count_newer", (scope,), match_old=layout.old("b"))[0][0]:  # else the insert has renewed them all
         db.do("seen_touch", (run_id, scope, run_id), **parts)
+        _move(db, layout, (), f"EXISTS (SELECT 1 FROM {STAGE} b WHERE {layout.seen_equal('b', 's')})")
+
+
+def count_missed(db: Connection, layout: Layout, scope: str, run_id: str, began: int) -> None:
+    """One more complete run, ``run_id``, without the rows of ``scope`` that it did not renew."""
+    db.do("miss", (run_id, scope, run_id, began, run_id), **seen_parts(layout))
+    _move(db, layout, (began,), f"s.{PAGE} < ?")
+
+
+def mark_missing(db: Connection, layout: Layout, scope: str, run_id: str, began: int, after: int, at: Any) -> None:
+    """The rows of ``scope`` that ``after`` complete runs missed are removed, since the time ``at`` (a value to bind)."""
+    db.do("mark_removed", (at, run_id, scope, run_id, began, after), **seen_parts(layout))
+    _move(db, layout, (began,), f"s.{PAGE} < ?")
+
+
+def _move(db: Connection, layout: Layout, params: Sequence[Any], condition: str) -> None:
+    """Where ``<table>_seen`` is a view: give the rows that meet ``condition`` the sightings that the statement before
+    has laid down in ``headrace_moves``."""
+    if db.seen_is_view:
+        db.do("add_sightings")
+        db.do("move_sightings", params, condition=condition, **seen_parts(layout))
+        db.do("drop_moves")

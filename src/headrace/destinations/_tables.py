@@ -11,7 +11,7 @@ from headrace.destinations._connection import Connection
 from headrace.destinations._layout import Layout, seen_column
 from headrace.destinations._sql import fit, names, quote
 
-ENGINE_TABLES = ("runs", "checkpoints", "slices", "schemas", "removals", "staging", "tables", "leases")
+ENGINE_TABLES = ("runs", "checkpoints", "slices", "schemas", "removals", "staging", "tables", "leases", "sightings")
 _CONSTANTS: dict[type, ColumnType] = {bool: "bool", int: "bigint", float: "float"}
 
 
@@ -56,7 +56,7 @@ class Tables:
             self.db.do(f"create_{name}")
 
     def create_raw(self, table: str) -> None:
-        self.db.do("create_raw", table=quote(table))
+        self.db.do("create_raw", table=quote(table), stored="")
 
     def ensure(self, layout: Layout) -> None:
         """Create the table and what stands beside it, or bring it up to its declaration."""
@@ -93,7 +93,9 @@ class Tables:
             self.match(layout.sync_staging, {n: have[n] for n in spec.columns}, spec.key)
         if layout.has_seen:
             columns = ", ".join(f"{quote(seen_column(k))} {db.sql_type(have.get(k, 'string'))}" for k in spec.key)
-            db.do("create_seen", seen=quote(layout.seen), key_columns=columns, keys=layout.seen_keys)
+            db.do("create_seen", key_columns=columns, keys=layout.seen_keys, **seen_parts(layout))
+            if db.seen_is_view and not db.physical(layout.seen):
+                self._create_seen_view(layout)
         self._create_rejected(layout)
         if layout.has_views and list(db.physical(layout.current)) != self._view_columns(layout, have):
             self.drop_views(layout)
@@ -133,7 +135,8 @@ class Tables:
             return
         self.db.alter_type(layout.name, column, before, after)
         if column in layout.spec.key and layout.has_seen:
-            self.db.alter_type(layout.seen, seen_column(column), before, after)
+            rows = layout.sighted if self.db.seen_is_view else layout.seen
+            self.db.alter_type(rows, seen_column(column), before, after)
 
     def apply(
         self, layout: Layout, have: dict[str, ColumnType], changes: Iterable[SchemaChange], run_id: str
@@ -155,8 +158,16 @@ class Tables:
         if layout.has_views:
             self.db.do("drop_view", view=quote(layout.current))
             self.db.do("drop_view", view=quote(layout.removed))
+        if layout.has_seen and self.db.seen_is_view:
+            self.db.do("drop_view", view=quote(layout.seen))
+
+    def _create_seen_view(self, layout: Layout) -> None:
+        keys = ", ".join(f"s.{quote(seen_column(k))}" for k in layout.spec.key)
+        self.db.do("create_seen_view", keys=keys, **seen_parts(layout))
 
     def create_views(self, layout: Layout, have: Mapping[str, ColumnType]) -> None:
+        if layout.has_seen and self.db.seen_is_view:
+            self._create_seen_view(layout)
         if not layout.has_views:
             return
         columns = names(self._view_columns(layout, have), "t")
@@ -203,6 +214,11 @@ class Tables:
         if rows:
             fields = ("table", "column", "type", "version", "position", "changed_at", "run_id", "page_id")
             self.db.insert("headrace_schemas", fields, rows)
+
+
+def seen_parts(layout: Layout) -> dict[str, str]:
+    """What statements call ``<table>_seen``, and where its rows are if it is a view."""
+    return {"seen": quote(layout.seen), "sighted": quote(layout.sighted)}
 
 
 def removed_condition(layout: Layout, *, present: bool) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from headrace.core.contracts import Capabilities, Destination
-from headrace.core.errors import CommitUnknown, DestinationBusy, UsageError
+from headrace.core.errors import CannotOpen, CommitUnknown, DestinationBusy, UsageError
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import STAGE, Connection, Row
 from headrace.destinations._duckdb_file import CONFIG, connect, name_of
+from headrace.destinations._layout import SEEN_COLUMNS
 from headrace.destinations._room import CHANGING, Room
 from headrace.destinations._shared import SharedFile, shared
 from headrace.destinations._sql import quote
@@ -40,6 +41,7 @@ MEASURING = 4096
 """MB: enough to look at the last bodies of an archive, however long they are."""
 MOST = 16_384
 """MB at which a commit is given up for want of memory."""
+_SEEN_TABLE = tuple(name for name in SEEN_COLUMNS if name != "_sighting")
 _ROWS = "headrace_rows"
 """The temporary relation that holds plain rows on their way in."""
 _FEW = 50
@@ -51,6 +53,7 @@ class DuckDBConnection(Connection):
 
     dialect: ClassVar[str] = "duckdb"
     unique_keys: ClassVar[bool] = False
+    seen_is_view: ClassVar[bool] = True
 
     def __init__(self, path: str, *, read_only: bool = False) -> None:
         super().__init__()
@@ -64,6 +67,9 @@ class DuckDBConnection(Connection):
         """Queries that are still being read; they keep the file open."""
         self._file = SharedFile(path) if path == MEMORY else shared(same_file(path))
         self._writing = False
+        self._archives: set[str] = set()
+        """Archives that were found to have rows, or made anew for bodies that are packed: to try and compress those
+        again is most of what a checkpoint costs, and gains nothing."""
         self._alone = False
         """This transaction's statements have no other thread to work on."""
         self._open()
@@ -127,6 +133,8 @@ class DuckDBConnection(Connection):
         self._logged = size
 
     def rollback(self) -> None:
+        self.sightings.clear()
+        self._archives.clear()
         with suppress(Exception):
             self.connection.execute("ROLLBACK")
         with suppress(Exception):
@@ -180,6 +188,11 @@ class DuckDBConnection(Connection):
         self.connection.register(STAGE, rows)
 
     def will_write(self, table: str, rows: pa.Table) -> None:
+        if "response_blob" in rows.column_names and table not in self._archives:
+            self._archives.add(table)
+            if set(rows.column("encoding").to_pylist()) == {"zstd"} and not self.do("raw_any", table=quote(table)):
+                self.do("drop_table", table=quote(table))
+                self.do("create_raw", table=quote(table), stored=" USING COMPRESSION uncompressed")
         self._room.group(rows.nbytes)
         for name in rows.column_names:
             self._room.write(table, name, rows.num_rows, rows.column(name).nbytes)
@@ -242,9 +255,36 @@ class DuckDBConnection(Connection):
         self.connection = self._file.open(self, self.read_only, lambda read_only: connect(self.path, read_only))
         try:
             self._measure()
+            if not self.read_only:
+                self._split_seen()
         except BaseException:
             self.close()
             raise
+
+    def _split_seen(self) -> None:
+        """Files of an earlier version have ``<table>_seen`` as one table, in which each row repeats what it shares."""
+        import duckdb
+
+        for table, columns in self.do("seen_tables"):
+            if not set(_SEEN_TABLE) <= set(columns):
+                continue
+            keys = ", ".join(f"s.{quote(name)}" for name in columns if name not in _SEEN_TABLE)
+            sighted = f"{str(table).removesuffix('_seen')}_sighted"
+            parts = {"seen": quote(str(table)), "sighted": quote(sighted), "keys": keys}
+            try:
+                with self.transaction():
+                    self.will_append()
+                    for statement in ("create_sightings", "move_seen", "add_sightings", "split_seen", "drop_moves"):
+                        self.do(statement, **parts)
+                    if self.do("count_lost", **parts) != [(0,)]:
+                        raise CannotOpen(f"{self.path} is of an earlier version, and {table} would lose rows")
+                    self.do("strict_seen", **parts)
+                    self.do("drop_table", table=parts["seen"])
+                    self.do("create_seen_view", **parts)
+            except duckdb.Error as error:
+                raise CannotOpen(
+                    f"{self.path} is of an earlier version, and {table} could not be split: {str(error).strip()}"
+                ) from error
 
     def _measure(self) -> None:
         """As much as it needs before anything is written."""

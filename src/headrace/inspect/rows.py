@@ -27,7 +27,7 @@ LONGEST = 2_000
 """Characters of a text that are read."""
 ORG = "org_slug"
 """The column that tells whose a row is."""
-_ENGINE = re.compile(r"headrace_.*|.*_(seen|rejected)")
+_ENGINE = re.compile(r"headrace_.*|.*_(seen|sighted|rejected)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from headrace.steps.generic.sql_transformer import SqlTransformer
 from headrace.steps.generic.stage_loader import StageLoader
 from headrace.steps.source import Raw, Source
 
-COMPANIONS = ("_seen", "_rejected", "_current", "_removed")
+COMPANIONS = ("_seen", "_rejected", "_current", "_removed", "_sighted")
 """What Headrace puts behind a table's name for tables and views of its own."""
 ENGINE_PREFIX = "headrace_"
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from headrace.sql.read import Query
 
 MAX_BYTES = 1_000_000
-_COMPANIONS = ("_seen", "_rejected", "_current", "_removed")
+_COMPANIONS = ("_seen", "_rejected", "_current", "_removed", "_sighted")
 
 _ANY = "*"
 """Stands for whatever tables a stage has."""

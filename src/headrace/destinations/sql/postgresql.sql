@@ -29,6 +29,8 @@ CREATE TABLE IF NOT EXISTS headrace_tables ("table" text PRIMARY KEY, spec text)
 CREATE TABLE IF NOT EXISTS headrace_leases (run_id text PRIMARY KEY, owner text, pid bigint, host text,
   process_started text, heartbeat timestamptz, token text)
 
+-- name: create_sightings
+
 -- name: create_raw
 CREATE TABLE IF NOT EXISTS {table} (run_id text, step text, slice text, page_number bigint, fetched_at timestamptz,
   url text, status bigint, headers text, response_blob bytea, encoding text, sha256 text, size bigint, masked bigint,

@@ -29,6 +29,8 @@ CREATE TABLE IF NOT EXISTS headrace_tables ("table" TEXT PRIMARY KEY, spec TEXT)
 CREATE TABLE IF NOT EXISTS headrace_leases (run_id TEXT PRIMARY KEY, owner TEXT, pid INTEGER, host TEXT,
   process_started TEXT, heartbeat TEXT, token TEXT) STRICT
 
+-- name: create_sightings
+
 -- name: create_raw
 CREATE TABLE IF NOT EXISTS {table} (run_id TEXT, step TEXT, slice TEXT, page_number INTEGER, fetched_at TEXT, url TEXT,
   status INTEGER, headers TEXT, response_blob BLOB, encoding TEXT, sha256 TEXT, size INTEGER, masked INTEGER,
