@@ -94,12 +94,12 @@ class Tables:
         if layout.has_seen:
             columns = ", ".join(f"{quote(seen_column(k))} {db.sql_type(have.get(k, 'string'))}" for k in spec.key)
             db.do("create_seen", key_columns=columns, keys=layout.seen_keys, **seen_parts(layout))
-            if db.seen_is_view and not db.physical(layout.seen):
-                self._create_seen_view(layout)
         self._create_rejected(layout)
         if layout.has_views and list(db.physical(layout.current)) != self._view_columns(layout, have):
             self.drop_views(layout)
             self.create_views(layout, have)
+        elif layout.has_seen and db.seen_is_view and not db.physical(layout.seen):
+            self._create_seen_view(layout)
 
     def _create_rejected(self, layout: Layout) -> None:
         db = self.db

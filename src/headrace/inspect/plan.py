@@ -179,7 +179,7 @@ class _Look:
             requests=_requests(plan, count, last),
             archive=plan.raw_table or "",
             tables=[TablePlan(spec, _state(session, spec), _removals(plan, spec)) for spec in specs],
-            statements=[text for text in statements if "headrace_" not in text],
+            statements=[text for text in statements if "headrace_" not in text.partition(" AS SELECT ")[0]],
             last=last,
         )
 
