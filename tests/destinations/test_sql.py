@@ -26,7 +26,11 @@ def test_every_dialect_has_the_same_statements() -> None:
     everywhere = {name: set(statements(name)) for name in ("duckdb", "sqlite", "postgresql")}
     shared = set.intersection(*everywhere.values())
     assert {name: sorted(found - shared) for name, found in everywhere.items()} == {
-        "duckdb": ["decimal_as_text", "raw_end", "raw_tables", "result_columns", "timestamp_as_text", "user_views"],
+        "duckdb": [
+            "add_sightings", "count_lost", "create_seen_view", "decimal_as_text", "drop_moves", "move_seen", "move_sightings",
+            "new_sighting", "raw_any", "raw_end", "raw_tables", "result_columns", "seen_tables", "split_seen", "strict_seen",
+            "timestamp_as_text", "user_views",
+        ],
         "sqlite": [],
         "postgresql": [
             "checkpoint_probe", "create_dependent", "decimal_as_text", "dependent_views", "drop_dependent",

@@ -19,6 +19,10 @@ from headrace.testing.crash.crawl import Crawl
 from headrace.testing.crash.databases import Databases, beside
 from headrace.testing.crash.outcome import Figures, Outcome, compare, outcome
 
+ATTEMPTS = 5
+"""Calls that a run may take to come to its end once nothing fails any more; a database that is gone would need them
+for ever."""
+
 
 @dataclass
 class Sweep:
@@ -67,8 +71,10 @@ class Sweep:
                 faults.install(None)
             with failing(crawl, nth) as counted:
                 done = _run(crawl)
-            while not done:
-                done = _run(crawl)
+            for _ in range(ATTEMPTS):
+                done = done or _run(crawl)
+            if not done:
+                raise AssertionError(f"{crawl.pipeline} does not come to its end after fault {nth}")
             found += self.over(crawl)
             if counted.count < nth:
                 return nth - 1, found
