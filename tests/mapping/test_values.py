@@ -11,33 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.mapping.records import column, mapped, mapper, rows
 
 from headrace.core.contracts import Limits
 from headrace.core.errors import ContractBroken, InputError, PipelineFileError
-from headrace.core.tables import Batch
-from headrace.mapping.config import ChangeHash, Column, Condition, Prefer, Table, TableTarget, Transform
-from headrace.mapping.mapper import Mapped, Mapper
-from headrace.mapping.spec import legacy_table, table_specs
-
-
-def mapper(*tables: Table, known: Any = None, limits: Limits | None = None, fold: Any = str) -> Mapper:
-    return Mapper(tables, known=known or {}, limits=limits or Limits(), lookup=lambda n: f"<{n}>", fold=fold)
-
-
-def mapped(table: Table, *records: str, **more: Any) -> Mapped:
-    return mapper(table, **more).map(
-        ("[" + ",".join(records) + "]").encode(), page_id=9, fetched_at=1_700_000_000_000_000
-    )
-
-
-def column(name: str, spec: Any, *records: str, **more: Any) -> tuple[str, list[Any]]:
-    batch = mapped(Table(table="t", columns={name: spec}), *records, **more).batches[0]
-    return batch.types[name], batch.rows.column(name).to_pylist()
-
-
-def rows(batch: Batch) -> list[dict[str, Any]]:
-    return [{k: v for k, v in row.items() if not k.startswith("_")} for row in batch.rows.to_pylist()]
-
+from headrace.mapping.config import ChangeHash, Column, Condition, Prefer, Table
+from headrace.mapping.spec import table_specs
 
 NUMBER = st.one_of(
     st.integers(-(10**40), 10**40).map(str),
@@ -317,66 +296,6 @@ def test_a_later_page_widens(first: str, later: str, kind: str) -> None:
     assert done.batches[0].types["v"] == kind
 
 
-def flat(*keys: str, **more: Any) -> Table:
-    return legacy_table(TableTarget(table="t", key_fields=list(keys)), Transform(flatten=True, **more))
-
-
-def test_flattened_names() -> None:
-    record = '{"Id":1,"id":2,"org_slug":"own","":3,"n":{"k": [1]},"' + "x" * 70 + '":4}'
-    pages = mapper(flat("id"), fold=str.lower, limits=Limits(max_name=63))
-    done = pages.map(f"[{record}]".encode(), page_id=1, fetched_at=0)
-    (row,) = rows(done.batches[0])
-    names = [n for n in done.batches[0].rows.schema.names if n not in ("_page", "_record")]
-    assert names[:3] == ["org_slug", "extracted_at", "id"]
-    assert row["org_slug"] == "<org_slug>"
-    assert row["id"] == 1
-    values = done.batches[0].rows.to_pylist()[0]
-    assert values["_org_slug"] == "own"
-    assert values["_empty"] == 3
-    assert values["n"] == '{"k": [1]}'
-    assert sorted(v for v in values.values() if isinstance(v, int))[:4] == [0, 1, 1, 2]
-    assert max(map(len, names)) == 63
-
-
-def test_a_field_keeps_its_column_in_a_later_process() -> None:
-    first = mapper(flat(), fold=str.lower).map(b'[{"id":1,"Id":2}]', page_id=1, fetched_at=0).batches[0]
-    known = {"t": {n: t for n, t in first.types.items() if not n.startswith("_")}}
-    later = mapper(flat(), fold=str.lower, known=known).map(b'[{"Id":2,"id":1}]', page_id=2, fetched_at=0)
-    (before,), (after,) = first.rows.to_pylist(), later.batches[0].rows.to_pylist()
-    assert {n: before[n] for n in known["t"] if n.startswith("id")} == {
-        n: after[n] for n in known["t"] if n.startswith("id")
-    }
-    assert later.changes == ()
-
-
-def test_new_fields_and_wide_records() -> None:
-    pages = mapper(flat())
-    pages.map(b'[{"a":1}]', page_id=1, fetched_at=0)
-    wide = json.dumps([{f"c{i}": i for i in range(1200)}] * 3).encode()
-    done = pages.map(wide, page_id=2, fetched_at=0)
-    assert len(done.changes) == 1200
-    assert done.batches[0].rows.num_columns == 1205
-    limited = mapper(flat(), limits=Limits(max_columns=30)).map(wide, page_id=1, fetched_at=0)
-    assert limited.batches == ()
-    assert "this destination takes" in limited.rejected[0].reason
-
-
-def test_the_raw_form() -> None:
-    table = legacy_table(TableTarget(table="t", key_fields=["id"]), Transform(add_fields={"x": "{v}"}))
-    (spec,) = table_specs([table])
-    assert (spec.write, spec.key, spec.hidden, list(spec.columns)) == (
-        "append", ("org_slug", "id"), ("id",), ["org_slug", "raw_data", "extracted_at", "x"],
-    )  # fmt: skip
-    done = mapped(table, '{"id": 1.50}', '{"id":null}', "7")
-    assert done.batches[0].rows.to_pylist() == [
-        {
-            "org_slug": "<org_slug>", "raw_data": '{"id": 1.50}', "x": "<v>", "id": "1.50", "_page": 9, "_record": 0,
-            "extracted_at": datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC),
-        }
-    ]  # fmt: skip
-    assert [r.record for r in done.rejected] == [1, 2]
-
-
 def test_wrong_tables_are_refused_with_every_reason() -> None:
     table = Table(table="T", each="a.*", columns={"Id": "^2.x", "id": Column(key=2)})
     with pytest.raises(PipelineFileError) as caught:
@@ -390,13 +309,3 @@ def test_a_large_page() -> None:
     body = b"[" + b",".join(b'{"id":%d,"v":%d.5}' % (i, i) for i in range(100_000)) + b"]"
     done = mapper(Table(table="t", key=["id"], columns={"id": "id", "v": "v"})).map(body, page_id=1, fetched_at=0)
     assert done.count == done.batches[0].rows.num_rows == 100_000
-
-
-def test_the_same_pages_give_the_same_batches() -> None:
-    pages = [b'[{"a":1,"b":"x"}]', b'[{"a":1.5,"c":[1]},{"a":null}]']
-
-    def run() -> list[Any]:
-        one = mapper(flat())
-        return [one.map(p, page_id=i, fetched_at=i).batches[0].rows.to_pydict() for i, p in enumerate(pages)]
-
-    assert run() == run()

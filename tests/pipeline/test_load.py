@@ -6,50 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.pipeline.files import ENVIRONMENTS, INPUTS, NOW, STEP, bind, extractor, pipeline
 
 from headrace import pipelines
 from headrace.core.errors import InputError, PipelineFileError, UsageError
 from headrace.core.params import resolve_params
 from headrace.core.templates import UnknownVariable
-from headrace.pipeline.load import Loaded, from_resolved, load, parse
-from headrace.steps.generic.api_extractor import ApiExtractor
-
-NOW = 1_767_225_600_500_000  # 2026-01-01T00:00:00.5Z
-
-STEP = """
-  - step: {name}
-    processor: generic.api_extractor
-    config:
-      url: https://api.test/items
-      destination: {{table: {name}}}
-"""
-
-
-def pipeline(head: str = "", config: str = "", steps: str = STEP.format(name="extract")) -> str:
-    return f"pipeline_id: p\n{head}\nsteps:{steps}      {config}\n"
-
-
-def bind(text: str, **given: Any) -> Loaded:
-    return parse(text, "f.yml").bind(**{"environ": {}, **given})
-
-
-def extractor(loaded: Loaded, index: int = 0) -> ApiExtractor:
-    config = loaded.pipeline.steps[index].config
-    assert isinstance(config, ApiExtractor)
-    return config
-
-
-INPUTS = """inputs:
-  country: {type: string, default: us}
-  catalogs: {type: list, default: [netflix, prime]}
-  genre: {type: string, required: false}
-  filters: {type: map, required: false}
-  limit: {type: int, default: 5}
-  share: {type: float, required: false}
-  full: {type: bool, default: false}
-  since: {type: date, required: false}
-  state: {default: open, choices: [open, closed]}
-"""
+from headrace.pipeline.load import load, parse
 
 
 class TestSources:
@@ -270,13 +233,8 @@ class TestVariables:
 
 
 class TestEnvironments:
-    TEXT = pipeline(
-        "environment_variable: ENV_SHORT_NAME\nenvironments: {dev: {project: a}, prod: {project: b, org_slug: big}}",
-        'params: {p: "{project}"}',
-    )
-
     def value(self, **given: Any) -> Any:
-        return bind(self.TEXT, **given).variables.lookup(run_id="r", now=NOW)("project")
+        return bind(ENVIRONMENTS, **given).variables.lookup(run_id="r", now=NOW)("project")
 
     def test_argument_then_variable(self) -> None:
         assert self.value(env="dev", environ={"ENV_SHORT_NAME": "prod"}) == "a"
@@ -301,16 +259,16 @@ class TestEnvironments:
         assert bind(pipeline(), environ={"HEADRACE_ENV": "prod"}).environment is None
 
     def test_a_value_that_the_environment_lacks(self) -> None:
-        text = self.TEXT.replace("prod: {project: b,", "prod: {")
+        text = ENVIRONMENTS.replace("prod: {project: b,", "prod: {")
         with pytest.raises(InputError, match="environment 'prod' has no value for project"):
             bind(text, env="prod")
 
     def test_organisation(self) -> None:
-        assert bind(self.TEXT, env="prod").org == "big"
-        assert bind(self.TEXT, env="prod", org="mine").org == "mine"
-        assert bind(self.TEXT, env="dev", environ={"HEADRACE_ORG": "env"}).org == "env"
+        assert bind(ENVIRONMENTS, env="prod").org == "big"
+        assert bind(ENVIRONMENTS, env="prod", org="mine").org == "mine"
+        assert bind(ENVIRONMENTS, env="dev", environ={"HEADRACE_ORG": "env"}).org == "env"
         assert bind(pipeline("org: file"), environ={"HEADRACE_ORG": "env"}).org == "file"
-        assert bind(self.TEXT, env="dev").org == "default"
+        assert bind(ENVIRONMENTS, env="dev").org == "default"
 
 
 def test_destination_precedence() -> None:
@@ -322,97 +280,3 @@ def test_destination_precedence() -> None:
     assert bind(pipeline(), environ=environ).destination == "sqlite:///h.db"
     assert bind(pipeline(), environ={"DATABASE_URL": "sqlite:///d.db"}).destination == "sqlite:///d.db"
     assert bind(pipeline()).destination == "duckdb:///headrace.duckdb"
-
-
-class TestResolved:
-    HEAD = (
-        "destination: 'postgresql://me:{env.PW}@host/db'\n"
-        "source: {headers: {Authorization: Bearer sesame, Accept: text/plain, X-Key: '{env.KEY}'}, params: {api_key: sesame}}"
-    )
-
-    def test_shows_no_secret_and_is_whole(self) -> None:
-        loaded = bind(pipeline(self.HEAD), environ={"PW": "hunter2", "KEY": "sesame"})
-        assert loaded.destination == "postgresql://me:hunter2@host/db"
-        resolved = loaded.resolved()
-        assert "sesame" not in str(resolved)
-        assert "hunter2" not in str(resolved)
-        assert "hunter2" not in repr(loaded)
-        assert resolved["steps"][0]["config"]["headers"] == {
-            "Authorization": "***", "Accept": "text/plain", "X-Key": "{env.KEY}",
-        }  # fmt: skip
-        assert resolved["destination"] == "postgresql://me:***@host/db"
-
-    def test_is_read_again(self) -> None:
-        loaded = bind(pipeline(INPUTS, "transform: {flatten: true}"))
-        again = from_resolved(loaded.resolved())
-        assert again.steps == loaded.pipeline.steps
-        assert again.inputs == loaded.pipeline.inputs
-
-    def test_of_another_version(self) -> None:
-        with pytest.raises(PipelineFileError, match="cannot be read by this version"):
-            from_resolved({"pipeline_id": "p", "steps": []})
-
-
-class TestHashes:
-    @pytest.mark.parametrize(
-        ("config", "request_changes", "mapping_changes"),
-        [
-            ("params: {a: 1}", True, False),
-            ("headers: {Accept: text/csv}", True, False),
-            ("pagination: {type: page}", True, False),
-            ("data_path: items", True, False),
-            ("body: {json: {a: 1}}", True, False),
-            ("slices: {each: {a: [1, 2]}}", True, False),
-            ("transform: {flatten: true}", False, True),
-            ("timeout: 5", False, False),
-            ("rate_limit: {requests_per_second: 1}", False, False),
-            ("auth: {type: bearer, provider: A}", False, False),
-            ("commit_every: 5", False, False),
-            ("timeout: 60", False, False),
-            ("data_path: data", False, False),
-            ("transform: {flatten: false}", False, False),
-        ],
-    )
-    def test_what_changes_them(self, config: str, request_changes: bool, mapping_changes: bool) -> None:
-        before, after = bind(pipeline()), bind(pipeline(config=config))
-        assert (before.request_hash != after.request_hash) is request_changes
-        assert (before.mapping_hash != after.mapping_hash) is mapping_changes
-
-    def test_kinds_that_differ_in_nothing_but_their_type(self) -> None:
-        hashes = {bind(pipeline(config=f"pagination: {{type: {t}}}")).request_hash for t in ("page", "offset", "none")}
-        assert len(hashes) == 3
-
-    def test_how_many_slices_run_at_once_does_not_count(self) -> None:
-        one, two = (bind(pipeline(config=f"slices: {{each: {{a: [1]}}, concurrency: {n}}}")) for n in (1, 2))
-        assert one.request_hash == two.request_hash
-
-    def test_a_value_of_the_environment_counts_where_it_is_used(self) -> None:
-        text = TestEnvironments.TEXT
-        assert bind(text, env="dev").request_hash != bind(text, env="prod").request_hash
-
-    def test_neither_the_order_of_keys_nor_params_count(self) -> None:
-        a = bind(pipeline(INPUTS, "params: {a: 1, b: 2}"), params={"country": "de"})
-        b = bind(pipeline(INPUTS, "params: {b: 2, a: 1}"))
-        assert a.request_hash == b.request_hash
-
-
-class TestScope:
-    def scope(self, **given: Any) -> str:
-        return bind(pipeline(INPUTS), **given).scope
-
-    def test_the_order_of_a_bundle_does_not_matter(self) -> None:
-        assert self.scope(params={"catalogs": "a,b"}) == self.scope(params={"catalogs": ["b", "a"]})
-
-    def test_everything_else_does(self) -> None:
-        scopes = [
-            self.scope(), self.scope(params={"country": "de"}), self.scope(params={"country": "DE"}),
-            self.scope(params={"filters.a": "1"}), self.scope(params={"catalogs": "prime"}), self.scope(org="acme"),
-            bind(pipeline(INPUTS).replace("pipeline_id: p", "pipeline_id: q")).scope,
-        ]  # fmt: skip
-        assert len(set(scopes)) == len(scopes)
-
-    def test_a_default_that_is_spelled_out_changes_nothing(self) -> None:
-        assert self.scope() == self.scope(params={"country": "us", "catalogs": "prime,netflix"})
-
-    def test_it_can_be_given(self) -> None:
-        assert self.scope(scope="mine") == "mine"

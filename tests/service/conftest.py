@@ -14,6 +14,7 @@ import httpx
 import pytest
 import uvicorn
 import yaml
+from tests.service.callers import client_of
 
 from headrace.service.app import create_app
 from headrace.service.config import ServiceConfig
@@ -218,3 +219,13 @@ def _rows() -> Callable[[str, str], list[tuple[Any, ...]]]:
 def _pipeline_file() -> Callable[..., Path]:
     """``pipeline_file(folder, api_url, *lists)``."""
     return pipeline_file
+
+
+@pytest.fixture
+def closed(config, serving) -> Iterator[Any]:
+    """A service that needs keys: (service, client of the first administrator)."""
+    with serving(config.model_copy(update={"require_keys": True})) as running:
+        key = running.gate().first_key()
+        assert key is not None
+        with client_of(running, key) as admin:
+            yield running, admin

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import json
 import re
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -368,3 +370,26 @@ def test_offers_of_a_title(running, config) -> None:
     assert running.client.get(f"/titles/{title}/offers", params={"country": "usa"}).status_code == 422
     assert running.client.get(f"/titles/{title}/offers", params={"at": "once"}).status_code == 422
     assert running.client.get("/titles/nobody/offers").json()["offers"] == []
+
+
+def test_status_is_answered_while_databases_are_not(config, serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many ask for the tables of one that does not answer."""
+    from headrace.service.context import LOOKS
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d?connect_timeout=60"
+        destinations = {**config.destinations, "silent": url}
+        with (
+            serving(config.model_copy(update={"destinations": destinations})) as running,
+            ThreadPoolExecutor(40) as pool,
+        ):
+            asked = [pool.submit(running.client.get, "/tables", params={"destination": "silent"}) for _ in range(40)]
+            connections = [silent.accept()[0] for _ in range(LOOKS)]
+            for _ in range(5):
+                assert running.client.get("/readyz").status_code == 200
+                assert running.client.get("/runs").status_code == 200
+            assert not any(each.done() for each in asked)
+            for each in connections:
+                each.close()
+            silent.close()
+            assert {each.result(60).status_code for each in asked} <= {503}
