@@ -262,7 +262,7 @@ def test_what_is_sent_writes_into_no_table_of_another_organisation(two, api, des
 
     assert run(acme, "mine", sent(api.url))["status"] == "done"
     assert run(acme, "mine", sent(api.url))["status"] == "done", "its own"
-    for table in ("items", "ITEMS", "items_seen", "items_raw_pages", "items_rejected"):
+    for table in ("items", "ITEMS", "items_seen", "items_raw_pages", "items_rejected", "items_sighted"):
         text = sent(api.url, "theirs").replace("step: items", "step: things")
         failed = run(other, "theirs", text.replace("table: items", f"table: {table}"))
         assert failed["status"] == "failed", table

@@ -18,6 +18,8 @@ GROUP_ROWS = 8_192
 """Rows that make a group large enough to be committed before its time. DuckDB writes its row groups of just this size
 straight into the file: less than one goes through its log and through memory, and costs three times as much."""
 PAGE, RECORD = "_page", "_record"
+COMPANIONS = ("_seen", "_rejected", "_current", "_removed", "_sighted")
+"""What Headrace puts behind a table's name for tables and views of its own."""
 """Provenance of a row: the page's :func:`page_id` and the record's index in it (from 0)."""
 
 

@@ -141,7 +141,7 @@ def _tables(session: Session, destination: str) -> set[str]:
     else:
         sql = "SELECT table_name AS name FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema')"
     names = {str(row["name"]) for batch in session.query(sql) for row in batch.to_pylist()}
-    return {n for n in names if not n.startswith("headrace_") and not n.endswith(("_seen", "_rejected"))}
+    return {n for n in names if not n.startswith("headrace_") and not n.endswith(("_seen", "_sighted", "_rejected"))}
 
 
 def _where(where: Mapping[str, Any], destination: str) -> tuple[str, list[Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from headrace.core.contracts import Capabilities
 from headrace.core.errors import PipelineFileError
+from headrace.core.tables import COMPANIONS
 from headrace.core.templates import names
 from headrace.mapping.config import Table
 from headrace.mapping.spec import declared_columns, legacy_table, table_specs
@@ -24,8 +25,6 @@ from headrace.steps.generic.sql_transformer import SqlTransformer
 from headrace.steps.generic.stage_loader import StageLoader
 from headrace.steps.source import Raw, Source
 
-COMPANIONS = ("_seen", "_rejected", "_current", "_removed", "_sighted")
-"""What Headrace puts behind a table's name for tables and views of its own."""
 ENGINE_PREFIX = "headrace_"
 
 _OTHER_VARIABLES = re.compile(r"\$(?:[A-Z][A-Z0-9_]+|\{\w+\})|\$?\{\{\s*[A-Za-z_][\w.]*\s*\}\}")

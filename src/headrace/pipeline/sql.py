@@ -14,6 +14,7 @@ from headrace import pipelines
 from headrace.core.contracts import Capabilities
 from headrace.core.errors import NotAllowed
 from headrace.core.suggest import did_you_mean
+from headrace.core.tables import COMPANIONS
 from headrace.core.templates import Lookup
 from headrace.core.trust import EVERYTHING, Trust
 from headrace.core.types import ColumnType
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from headrace.sql.read import Query
 
 MAX_BYTES = 1_000_000
-_COMPANIONS = ("_seen", "_rejected", "_current", "_removed", "_sighted")
 
 _ANY = "*"
 """Stands for whatever tables a stage has."""
@@ -209,7 +209,7 @@ def _made(entry: PipelineStep) -> Known:
             columns = {name.lower(): column.type for name, column in declared_columns(table).items()}
             exact = table.columns is not None and table.disposition in ("append", "merge", "replace")
             found[table.table.lower()] = columns if exact else None
-            found |= {table.table.lower() + end: None for end in _COMPANIONS}
+            found |= {table.table.lower() + end: None for end in COMPANIONS}
             if table.staging:
                 found[table.staging.lower()] = None
         if isinstance(config.raw, Raw):

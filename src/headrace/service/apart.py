@@ -7,9 +7,10 @@ from typing import Any
 
 from headrace.core.contracts import Destination
 from headrace.core.errors import CannotOpen, DestinationBusy, NotAllowed
+from headrace.core.tables import COMPANIONS
 from headrace.inspect.rows import archived, filled, resolved_of_others
 
-_BESIDE = ("", "_seen", "_rejected", "_current", "_removed", "_staging")
+_BESIDE = ("", *COMPANIONS, "_staging")
 
 
 def check_apart(resolved: Mapping[str, Any], destination: Destination, org: str) -> None:
