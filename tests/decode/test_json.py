@@ -37,6 +37,27 @@ class TestShapes:
         body = b'{"n": 3, "a" : [ {"x": 1.50, "y":9007199254740993},\n {"x":1e400} ] }'
         assert opened(body).records == b'[ {"x": 1.50, "y":9007199254740993},\n {"x":1e400} ]'
 
+    @pytest.mark.parametrize("path", ["a", ""])
+    @given(st.lists(st.one_of(st.none(), st.integers(), st.text(max_size=3), st.lists(st.text(max_size=2), max_size=2),
+                              st.dictionaries(st.text(max_size=2), st.sampled_from(["[", "]", ", ", 1]), max_size=2)),
+                    max_size=5), st.sampled_from(["", " ", "\n\t "]), st.booleans())  # fmt: skip
+    def test_records_that_are_counted_on_the_way(
+        self, path: str, records: list[Any], space: str, escaped: bool
+    ) -> None:
+        text = space + json.dumps(records, ensure_ascii=escaped, separators=(f"{space},{space}", ":")) + space
+        text = "[" + space + text.strip()[1:-1] + space + "]"
+        found = opened(
+            (text if not path else f'{{"n":[1],{space}"a"{space}:{space}{text}{space},"z":[2]}}').encode(), path
+        )
+        assert found.records.decode() == text if records else json.loads(found.records) == []
+        assert count(found.records) == len(records)
+        assert found.count == (len(records) if records else None)
+
+    @pytest.mark.parametrize("wanted", ["a", "a.0.x", "a.-1"])
+    def test_records_of_which_paging_wants_a_part(self, wanted: str) -> None:
+        envelope = opened({"a": [{"x": 1}, {"x": 2}]}, "a", wanted)
+        assert (json.loads(envelope.records), list(found(envelope))) == ([{"x": 1}, {"x": 2}], [wanted])
+
     @pytest.mark.parametrize(
         ("path", "records"),
         [

@@ -127,6 +127,32 @@ async def test_no_window_as_the_server_sees_it_holds_more(
 
 
 @pytest.mark.parametrize(("limit", "requests", "seconds"), LIMITS)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_a_steady_way_needs_a_smaller_margin(limit: RateLimit, requests: int, seconds: float, seed: int) -> None:
+    dice = random.Random(seed)
+    arrivals, took = await crawl(
+        limit,
+        lambda _: (0.0, 0.002 + dice.random() * 0.0095 * seconds, 0.003),
+        count := 12 * requests,
+        limit.concurrency,
+    )
+    assert fullest_window(arrivals, seconds) <= requests
+    if limit.concurrency > 1 and requests > 1:
+        assert took < seconds * (count / requests) * 1.014
+
+
+async def test_the_margin_grows_as_soon_as_an_answer_is_late() -> None:
+    limit = RateLimit(requests_per_second=50, concurrency=8)
+    dice = random.Random(1)
+
+    def latency(number: int) -> tuple[float, float, float]:
+        return 0.0, 0.002 + (dice.random() * 0.019 if number >= 300 else 0.0), 0.3 if number == 290 else 0.003
+
+    arrivals, _ = await crawl(limit, latency, 900, limit.concurrency)
+    assert fullest_window(arrivals, 1.0) <= 50
+
+
+@pytest.mark.parametrize(("limit", "requests", "seconds"), LIMITS)
 async def test_the_allowed_pace_is_used(limit: RateLimit, requests: int, seconds: float) -> None:
     count = 8 * requests
     _, took = await crawl(limit, lambda _: (0.0, 0.002, 0.003), count, limit.concurrency)

@@ -360,3 +360,15 @@ def test_a_file_that_cannot_be_closed_costs_nothing(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(os, "close", failing)
     assert ResponseCache(tmp_path, "run")._index.places
+
+
+def test_a_packed_body_takes_the_room_that_it_needs(tmp_path: Path) -> None:
+    body = b'{"a": "' + b"the same again " * 10_000 + b'"}'
+    kept = ResponseCache(tmp_path, "run").put("key", answer(body))
+    tracemalloc.start()
+    try:
+        held = [ResponseCache(tmp_path, f"run-{n}").put("key", answer(body)).packed for n in range(10)]
+        assert tracemalloc.get_traced_memory()[0] < len(body)
+    finally:
+        tracemalloc.stop()
+    assert held[0] == kept.packed

@@ -65,6 +65,8 @@ class Envelope:
     around: Callable[[Path], tuple[Path, Mapping[str, Any]]] = field(default=_unknown, repr=False, compare=False)
     """Where a path that leads nowhere stops, and the members there (a large one as ``...``). Read from the
     body when it is called: for the rare page that needs it."""
+    count: int | None = None
+    """How many records there are; ``None`` where knowing it would cost another pass."""
 
 
 class Decoder(Kind):

@@ -252,7 +252,7 @@ class Stream:
         self, at: Checkpoint, number: int, request: Request, response: Response, envelope: Envelope, stamp: int
     ) -> Fetched:
         paginator, memo = self._plan.paginator, at.memo
-        records = count(envelope.records)
+        records = count(envelope.records) if envelope.count is None else envelope.count
         # The records alone: a cursor or a time beside them differs even when the page is the same.
         content = int.from_bytes(hashlib.sha256(envelope.records).digest()[:8], "big") >> 1
         seen = int(memo.get("seen", 0)) + records

@@ -29,8 +29,9 @@ from headrace.crawl.plan import CrawlPlan
 from headrace.crawl.variables import PageLookup
 from headrace.mapping.mapper import Mapped, Mapper
 
-COMMIT_SHARE = 0.2
-"""Commits may take this share of the time; dearer ones are made less often."""
+COMMIT_SHARE = 0.15
+"""The share of the time that commits are to take: dearer ones are made less often. They stay below a fifth then, though
+one may be dearer than the one before, or be made at once since fetching waits for room."""
 LONGEST_INTERVAL = 30.0
 REJECTED_ANYWAY = 100
 """``max_rejected`` fails no run with fewer rejected records than this."""

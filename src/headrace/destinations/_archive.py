@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
+from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
 import zstandard
 
 from headrace.core.errors import ArchiveMissing, DestinationError
-from headrace.core.tables import Packed, RawPage
+from headrace.core.tables import Packed, RawPage, StreamKey
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import Connection
 from headrace.destinations._sql import quote
@@ -42,8 +43,19 @@ def as_rows(pages: Sequence[RawPage], safe_text: Callable[[str], str]) -> Iterat
         )  # fmt: skip
     schema = pa.schema([(name, ARROW[type]) for name, type in COLUMNS.items()])
     for table, found in sorted(by_table.items()):
-        columns = list(zip(*found.values(), strict=True))
-        yield table, pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+        columns = zip(*found.values(), strict=True)
+        made = [_binary(c) if f.name == "response_blob" else pa.array(c, f.type)
+                for c, f in zip(columns, schema, strict=True)]  # fmt: skip
+        yield table, pa.table(made, schema=schema)
+
+
+def _binary(values: Sequence[bytes]) -> Any:
+    """``pa.array`` makes room as it goes and copies what it has each time: bodies are most of a commit's bytes."""
+    ends = list(accumulate(map(len, values), initial=0))
+    if ends[-1] >= 1 << 31:
+        return pa.array(values, pa.binary())
+    offsets = pa.array(ends, pa.int32()).buffers()[1]
+    return pa.Array.from_buffers(pa.binary(), len(values), [None, offsets, pa.py_buffer(b"".join(values))])
 
 
 def store(db: Connection, pages: Sequence[RawPage]) -> None:
@@ -53,10 +65,28 @@ def store(db: Connection, pages: Sequence[RawPage]) -> None:
         if db.loads and db.load(table, rows, COLUMNS):
             continue
         db.stage(rows, COLUMNS)
-        db.do("raw_delete", table=quote(table))
+        if not _behind(db, table, [page for page in pages if page.table == table]):
+            db.do("raw_delete", table=quote(table))
         names = ", ".join(map(quote, COLUMNS))
         db.do("insert_all", table=quote(table), columns=names)
         db.unstage()
+
+
+def _behind(db: Connection, table: str, pages: Sequence[RawPage]) -> bool:
+    """They are of one stream, and behind all of its pages that are there: then none of them is."""
+    streams = {StreamKey(page.run_id, page.step, page.slice) for page in pages}
+    before, db.left.archived = db.left.archived, None
+    if not db.sole or len(streams) != 1:
+        return False
+    stream, numbers = streams.pop(), [page.page_number for page in pages]
+    if before is not None and before[0] == (table, stream):
+        highest = before[1]
+    else:
+        of = tuple(map(db.safe_text, (stream.run_id, stream.step, stream.slice)))
+        found = db.do("raw_highest", of, table=quote(table))[0][0]
+        highest = -1 if found is None else int(found)
+    db.left.archived = (table, stream), max(highest, *numbers)
+    return min(numbers) > highest
 
 
 def read(

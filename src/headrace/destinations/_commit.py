@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -95,7 +96,9 @@ class Commits(Runs, Streams):
             else:
                 self._attempts[key] = (advance.at.attempt, attempts[key])
         for step, state in group.slices:
-            self._attempts.pop(StreamKey(group.run_id, step, state.name), None)
+            ended = StreamKey(group.run_id, step, state.name)
+            self._attempts.pop(ended, None)
+            self.db.left.standing.pop(ended, None)
 
     def _commit_once(
         self, group: Group, gathered: Gathered, refused: list[Rejected], writing: list[str]
@@ -133,6 +136,8 @@ class Commits(Runs, Streams):
                 )
             if group.transform:
                 self._transform(group, group.transform, attempts, counts)
+            if group.finish or group.transform:
+                db.left.forget()
             faults.point("commit.before_commit")
             self._end(attempts)
         except BaseException:
@@ -149,7 +154,10 @@ class Commits(Runs, Streams):
     def _advance(self, advances: Sequence[Advance]) -> dict[StreamKey, str]:
         attempts: dict[StreamKey, str] = {}
         fresh: list[Row] = []
-        standing = self._lock([advance.at.key for advance in advances])
+        left = self.db.left.standing
+        keys = [advance.at.key for advance in advances]
+        standing = {key: left[key] for key in keys if key in left}
+        standing |= self._lock([key for key in keys if key not in left])
         for advance in sorted(advances, key=lambda a: (a.at.key.run_id, a.at.key.step, a.at.key.slice)):
             at, key = advance.at, advance.at.key
             found = standing.get(key)
@@ -161,6 +169,9 @@ class Commits(Runs, Streams):
                 self.db.do("checkpoint_update", row)
             else:
                 fresh.append(row)
+            left.pop(key, None)
+            if self.db.sole and not at.done:
+                left[key] = replace(at, attempt=attempts[key])
         if fresh:
             try:
                 self.db.insert("headrace_checkpoints", _CHECKPOINT_COLUMNS, fresh)
@@ -231,7 +242,9 @@ class Commits(Runs, Streams):
         """Apply the group's schema changes; the types of every table that the group concerns."""
         wanted = {*gathered, *(c.table for c in group.changes), *(group.finish.tables if group.finish else ())}
         layouts = [self._layout(name) for name in sorted(wanted)]
-        have = self.tables.types([layout.name for layout in layouts])
+        left = self.db.left.types
+        have = self.tables.types([layout.name for layout in layouts if layout.name not in left])
+        have |= {layout.name: dict(left[layout.name]) for layout in layouts if layout.name in left}
         for layout in layouts:
             name = layout.name
             changes = [c for c in group.changes if c.table == layout.spec.name]
@@ -247,6 +260,8 @@ class Commits(Runs, Streams):
         for layout in layouts:  # all in one order, so that two commits cannot wait for each other
             if layout.has_seen or layout.spec.write != "append":
                 self.db.lock_table(layout.seen if layout.has_seen else layout.name)
+        if self.db.sole:
+            left.update({name: dict(types) for name, types in have.items()})
         return have
 
     def _store_rejected(self, run_id: str, rejected: Sequence[Rejected]) -> None:

@@ -11,6 +11,7 @@ from headrace.core import faults
 from headrace.core.errors import DestinationError, HeadraceError
 from headrace.core.sql import fill
 from headrace.core.types import ColumnType
+from headrace.destinations._left import Left
 from headrace.destinations._sql import quote, statements
 
 if TYPE_CHECKING:
@@ -34,15 +35,19 @@ class Connection(ABC):
     """``<table>_seen`` is a view of what its rows have of their own and what many of them share."""
     loads: ClassVar[bool] = False
     """Rows that are all new go into their table without being staged."""
+    sole: ClassVar[bool] = False
+    """Between two transactions of this connection nobody writes, or it forgets what it left."""
 
     def __init__(self) -> None:
         self.committing = False
         self._told = False
         """Whoever began the transaction that is open says what became of it."""
-        self.sightings: set[tuple[str, str]] = set()
-        """Scopes and runs that this connection has written a sighting for, where ``<table>_seen`` is a view."""
+        self.sightings: dict[tuple[str, str], int] = {}
+        """By scope and run the sighting of what they have just seen, where ``<table>_seen`` is a view."""
         self.renewed: set[str] = set()
         """Tables whose last group had rows that stood already: the next one will have some too."""
+        self.left = Left()
+        """What the last commit left; for a connection that is ``sole``."""
         self.fresh: set[tuple[str, str]] = set()
         """Tables, and runs whose last group for them was new from the first row to the last: the next one will be too."""
 
@@ -82,6 +87,7 @@ class Connection(ABC):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of the block or nothing."""
+        self.left.forget()
         self.begin()
         self._told = True
         try:
@@ -96,6 +102,7 @@ class Connection(ABC):
     @contextmanager
     def trial(self) -> Iterator[None]:
         """A transaction that never happened, whatever the block did."""
+        self.left.forget()
         self.begin()
         self._told = True
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.core.errors import CannotOpen, DestinationBusy
 from headrace.core.files import identity
 from headrace.core.tables import GROUP_ROWS
-from headrace.destinations._room import CHECKPOINT
+from headrace.destinations._room import BLOCKS, CHECKPOINT
 from headrace.destinations._sql import quote
 from headrace.destinations._url import MEMORY
 
@@ -23,6 +23,7 @@ from the network; told not to, it uses the built-in ones."""
 _SETTINGS = (
     "SET TimeZone = 'UTC'",
     f"SET checkpoint_threshold = '{CHECKPOINT}MB'",
+    f"SET block_allocator_memory = '{BLOCKS}MB'",  # else each block is asked of the system and given back, page by page
     "SET max_vacuum_tasks = 0",  # a checkpoint would merge the ends of groups, and write all the groups anew for it
     "SET python_enable_replacements = false",
     "SET enable_external_access = false",

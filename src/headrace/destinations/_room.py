@@ -8,6 +8,8 @@ USUAL = 32
 """MB that do for values of usual length: DuckDB fills with blocks what it is given."""
 CHANGING = 192
 """MB for a commit that changes rows which stand, and for the checkpoint after it, which writes their row groups anew."""
+BLOCKS = 16
+"""MB, of those, that blocks are always in, and that are never given back."""
 CHECKPOINT = 8
 """MB of log after which DuckDB writes a checkpoint."""
 _VECTOR = 2048

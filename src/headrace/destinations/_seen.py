@@ -57,17 +57,24 @@ def known_rows(db: Connection, layout: Layout, target: str) -> int:
 def renew_seen(db: Connection, layout: Layout, row_hash: str, run_id: str, scope: str, *, known: bool) -> None:
     """Note that this scope has the staged keys; ``headrace_old`` is what was known of them before."""
     parts = {**seen_parts(layout), "keys": layout.seen_keys, "batch_keys": layout.keys("b")}
-    if db.seen_is_view and (scope, run_id) not in db.sightings:
-        db.do("new_sighting", (scope, run_id))
-        db.sightings.add((scope, run_id))
+    by: tuple[Any, ...] = (_sighting(db, scope, run_id),) if db.seen_is_view else (scope, run_id)
     if not known:
-        db.do("seen_insert_all", (scope, run_id), hash=row_hash, **parts)
+        db.do("seen_insert_all", by, hash=row_hash, **parts)
         return
     db.do("seen_delete", (scope, scope), match_old=layout.old("b"), **parts)
-    db.do("seen_insert", (scope, run_id, scope), hash=row_hash, match_old=layout.old("b"), **parts)
+    db.do("seen_insert", (*by, scope), hash=row_hash, match_old=layout.old("b"), **parts)
     if db.do("count_newer", (scope,), match_old=layout.old("b"))[0][0]:  # else the insert has renewed them all
         db.do("seen_touch", (run_id, scope, run_id), **parts)
         _move(db, layout, (), f"EXISTS (SELECT 1 FROM {STAGE} b WHERE {layout.seen_equal('b', 's')})")
+
+
+def _sighting(db: Connection, scope: str, run_id: str) -> int:
+    """No sighting is ever changed or deleted, so that its number does for the connection's life."""
+    found = db.sightings.get((scope, run_id))
+    if found is None:
+        db.do("new_sighting", (scope, run_id))
+        found = db.sightings[scope, run_id] = int(db.do("sighting", (scope, run_id))[0][0])
+    return found
 
 
 def count_missed(db: Connection, layout: Layout, scope: str, run_id: str, began: int) -> None:

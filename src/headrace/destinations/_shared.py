@@ -28,6 +28,8 @@ class SharedFile:
         self._read_only = False
         self._spoilt = False
         self._writing = Lock()
+        self._writer = 0
+        """Who wrote last, of those who have it open."""
         self.least = 0
         """Megabytes below which a commit has run out of memory here."""
 
@@ -52,6 +54,8 @@ class SharedFile:
     def leave(self, session: object) -> None:
         with self._changed:
             self._sessions.pop(id(session), None)
+            if self._writer == id(session):  # which may be the next one's
+                self._writer = 0
             self._spoilt = self._spoilt and bool(self._sessions)
             self._changed.notify_all()
 
@@ -74,12 +78,14 @@ class SharedFile:
             self.least = max(self.least, megabytes)
             self._spoilt = True
 
-    def take(self) -> None:
-        """Begin to write, after whoever does. Raises DestinationBusy."""
+    def take(self, session: object) -> bool:
+        """Begin to write, after whoever does; whether ``session`` was the last to. Raises DestinationBusy."""
         self._writing.acquire()
         if self._spoilt:
             self._writing.release()
             raise self._busy("a commit ran out of memory, and it has to be opened anew")
+        before, self._writer = self._writer, id(session)
+        return before == id(session)
 
     def give(self) -> None:
         """What :meth:`take` took."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 
 from headrace.core.errors import UsageError
 from headrace.core.tables import SchemaChange
@@ -141,9 +142,9 @@ class Tables:
     def apply(
         self, layout: Layout, have: dict[str, ColumnType], changes: Iterable[SchemaChange], run_id: str
     ) -> dict[str, ColumnType]:
-        """What a page's schema changes ask for."""
-        for change in changes:
-            have = self.evolve(layout, have, {change.column: change.after}, run_id, change.page_id)
+        """What schema changes ask for: those of one page are one version."""
+        for page_id, of_page in groupby(changes, lambda change: change.page_id):
+            have = self.evolve(layout, have, {change.column: change.after for change in of_page}, run_id, page_id)
         return have
 
     def redefine(self, table: str, columns: Mapping[str, ColumnType], run_id: str) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headrace.core.tables import PAGE, RECORD
 from headrace.core.types import ColumnType
 from headrace.destinations._connection import Connection
-from headrace.destinations._layout import HASH, Layout
+from headrace.destinations._layout import HASH, Layout, seen_column
 from headrace.destinations._rows import conform, first_of_each, in_order, last_of_each
 from headrace.destinations._scd2 import write_history
 from headrace.destinations._seen import hash_column, known_rows, renew_seen, seen_rows
@@ -96,7 +98,7 @@ class Writer:
         db.stage(in_order(rows, spec.key) if db.loads else rows, types)
         written = rows.num_rows
         if known is None:
-            known = known_rows(db, layout, target)
+            known = 0 if self._beyond(layout, target, rows) else known_rows(db, layout, target)
         db.renewed.add(target) if known else db.renewed.discard(target)
         if not known:
             db.will_append()
@@ -117,6 +119,22 @@ class Writer:
             self._renew(layout, rows, known=known)
         db.unstage()
         return written
+
+    def _beyond(self, layout: Layout, target: str, rows: pa.Table) -> bool:
+        """The keys are greater than all that are known, as with identifiers that an API counts up and lists in their
+        order: then nobody need look for them."""
+        db, spec = self.db, layout.spec
+        keys: Any = rows.column(spec.key[0])
+        if not db.sole or spec.write != "merge" or not pa.types.is_integer(keys.type):
+            return False
+        before = db.left.highest.get(target)
+        if before is None:
+            table, key = (layout.sighted, seen_column(spec.key[0])) if layout.has_seen else (target, spec.key[0])
+            highest = db.do("highest_key", table=quote(table), key=quote(key))[0][0]
+            before = -(1 << 63) if highest is None else int(highest)
+        found: Any = pc.min_max(keys).as_py()
+        db.left.highest[target] = max(before, found["max"])
+        return bool(found["min"] > before)
 
     def _known_before(self, layout: Layout, target: str, rows: pa.Table, types: Types) -> int | None:
         """How many of the keys are known; ``None``, and nobody was asked, while all of them have been new: then the

@@ -53,6 +53,7 @@ class DuckDBConnection(Connection):
 
     dialect: ClassVar[str] = "duckdb"
     unique_keys: ClassVar[bool] = False
+    sole: ClassVar[bool] = True
     seen_is_view: ClassVar[bool] = True
 
     def __init__(self, path: str, *, read_only: bool = False) -> None:
@@ -71,7 +72,7 @@ class DuckDBConnection(Connection):
         """Archives that were found to have rows, or made anew for bodies that are packed: to try and compress those
         again is most of what a checkpoint costs, and gains nothing."""
         self._alone = False
-        """This transaction's statements have no other thread to work on."""
+        """Statements have no other thread to work on."""
         self._open()
 
     def execute(self, sql: str, params: Sequence[Any]) -> list[Row]:
@@ -94,7 +95,8 @@ class DuckDBConnection(Connection):
             self.connection.unregister(_ROWS)
 
     def begin(self) -> None:
-        self._file.take()
+        if not self._file.take(self):
+            self.left.forget()
         self._writing = True
         try:
             self.connection.execute("BEGIN")
@@ -104,7 +106,8 @@ class DuckDBConnection(Connection):
 
     def _written(self) -> None:
         if self._writing:
-            self._together()
+            if not self._file.alone:  # whoever only reads would be left with one thread
+                self._together()
             self._writing = False
             self._file.give()
 
@@ -135,6 +138,7 @@ class DuckDBConnection(Connection):
     def rollback(self) -> None:
         self.sightings.clear()
         self._archives.clear()
+        self.left.forget()
         with suppress(Exception):
             self.connection.execute("ROLLBACK")
         with suppress(Exception):
@@ -180,11 +184,12 @@ class DuckDBConnection(Connection):
     def stage(self, rows: pa.Table, types: Mapping[str, ColumnType]) -> None:
         import pyarrow as pa
 
+        marked: Any = pa.json_()
         for at, name in enumerate(rows.column_names):
             if types.get(name) == "json":  # marked as JSON, it is not parsed again on its way in
-                text = rows.column(name).combine_chunks().cast(pa.string())
-                column = pa.ExtensionArray.from_storage(pa.json_(), text)
-                rows = rows.set_column(at, pa.field(name, pa.json_()), column)
+                parts = [pa.ExtensionArray.from_storage(marked, part.cast(pa.string()))
+                         for part in rows.column(name).chunks]  # fmt: skip
+                rows = rows.set_column(at, pa.field(name, marked), pa.chunked_array(parts, marked))
         self.connection.register(STAGE, rows)
 
     def will_write(self, table: str, rows: pa.Table) -> None:
@@ -200,12 +205,19 @@ class DuckDBConnection(Connection):
 
     def will_append(self) -> None:
         """On this thread alone: with others DuckDB gathers whole batches before it writes them, and where they do not
-        fit into its memory, writes them twice."""
+        fit into its memory, writes them twice. It stays so until something else is done: whenever their number changes,
+        DuckDB gives all the memory back that it and Arrow have let go, and the next commit asks for it page by page."""
         if not self._alone:
             self.connection.execute("SET threads = 1")
             self._alone = True
 
+    @contextmanager
+    def selecting(self) -> Iterator[None]:
+        self._together()
+        yield
+
     def _together(self) -> None:
+        """On as many threads as there are processors."""
         if self._alone:
             self._alone = False
             with suppress(Exception):  # of a file that has to be opened anew
@@ -252,6 +264,7 @@ class DuckDBConnection(Connection):
 
     def _open(self) -> None:
         self._room, self._given = Room(), CHANGING
+        self.left.forget()
         self.connection = self._file.open(self, self.read_only, lambda read_only: connect(self.path, read_only))
         try:
             self._measure()
@@ -342,6 +355,7 @@ class DuckDBConnection(Connection):
     def _stream(self, sql: str, params: Sequence[Any]) -> Iterator[pa.RecordBatch]:
         import duckdb
 
+        self._together()
         self.readers += 1
         try:
             with self.connection.cursor() as cursor:

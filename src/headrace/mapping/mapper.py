@@ -90,7 +90,7 @@ class Mapper:
         pages are short. ``None``, with nothing taken in, when only page by page tells what they change."""
         if self.withheld or self._timed:
             return None
-        held = Records(b"[" + b",".join(page.records.strip()[1:-1] for page in pages if page.count) + b"]")
+        held = Records(_joined([page.records.strip() for page in pages if page.count]))
         page = [self._page(plan, pages[0].page_id, pages[0].fetched_at) for plan in self._plans]
         try:
             read = self._compiled.read(held, self._states, page)
@@ -149,6 +149,14 @@ class Mapper:
                 found.append(SchemaChange(spec.name, name, before, column, page_id))
             reported[name] = column
         return found
+
+
+def _joined(arrays: Sequence[bytes]) -> bytes:
+    """One JSON array of the records of several, none of them empty; copied once."""
+    parts: list[bytes | memoryview] = []
+    for array in arrays:
+        parts += (b",", memoryview(array)[1:-1])
+    return b"".join((b"[", *parts[1:], b"]"))
 
 
 def _with_time(lookup: Lookup, fetched_at: int) -> Lookup:

@@ -22,7 +22,10 @@ from headrace.sources.ratelimit import RateLimit
 DEFAULT_PER_SECOND = 10.0
 _SHOWN = 0.5  # shorter waits are pacing: telling of each would be noise
 _SLOWEST = 1 / 60  # requests per second that refusals may slow down to
-_JITTER = 0.02  # share of the window that the way to the server may vary by; it costs as much in speed
+_MOST_JITTER = 0.02  # share of the window that the way to the server may vary by; it costs as much in speed
+_LEAST_JITTER = 0.01  # the same where no answer has taken longer than another by as much
+_FASTEST = 1000.0  # requests per second; no API enforces a faster limit
+_ANSWERS = 200  # the last answers, of which that is said; before there are as many as in a window nothing is said
 _NOTHING = 1e-6  # a wait that a float clock may not even show
 _BURST_SECONDS = 0.05  # at high rates timers are coarser than the spacing
 
@@ -41,6 +44,7 @@ class Seat:
 
     throttle: Throttle
     left: bool = False
+    left_at: float = 0.0
 
 
 _seat: ContextVar[Seat | None] = ContextVar("headrace_seat", default=None)
@@ -93,6 +97,8 @@ class Throttle:
         self._leaving = 0  # let through, but still connecting: they may leave at any moment
         self._resume_at, self._resume_why = -math.inf, ""
         self._slowed_at = -math.inf
+        self._took: deque[float] = deque(maxlen=_ANSWERS)
+        self._jitter = _MOST_JITTER
         self._turn = asyncio.Lock()
         self._left = asyncio.Event()
         self._seats = asyncio.Semaphore(limit.concurrency)
@@ -118,13 +124,25 @@ class Throttle:
                 _seat.reset(token)
                 if not seat.left:
                     self._note(seat)
+                else:
+                    self._answered(self._clock.monotonic() - seat.left_at)
 
     def _note(self, seat: Seat) -> None:
         if not seat.left:
             seat.left = True
             self._leaving -= 1
-        self._sent.append(self._clock.monotonic())
+        seat.left_at = self._clock.monotonic()
+        self._sent.append(seat.left_at)
         self._left.set()
+
+    def _answered(self, seconds: float) -> None:
+        """The way to the server varies by no more than the whole time from a request to its answer does."""
+        took = self._took
+        took.append(seconds)
+        if len(took) < min(self._requests, _ANSWERS) or self._base > _FASTEST:
+            return
+        varies = (max(took) - min(took)) / self._period
+        self._jitter = min(_MOST_JITTER, max(_LEAST_JITTER, varies))
 
     async def _wait_for_turn(self) -> None:
         limit = self._limit
@@ -133,7 +151,7 @@ class Throttle:
         now = await self._pass()
         if self._shared is not None:
             # Reserved last: what is counted there is sent, unless the process dies.
-            period = self._requests / self._rate * (1 + _JITTER)
+            period = self._requests / self._rate * (1 + _MOST_JITTER)
             await self._sleep(self._shared.reserve(self._requests, period, self._burst), "rate limit (shared)")
             now = await self._pass()
         spacing = 1 / self._rate
@@ -165,7 +183,7 @@ class Throttle:
             return self._resume_at - now, self._resume_why
         wait = self._due - now
         sent = self._sent
-        gone = now - self._period * (1 + _JITTER)
+        gone = now - self._period * (1 + self._jitter)
         while sent and sent[0] <= gone:
             sent.popleft()
         excess = len(sent) + self._leaving - self._requests

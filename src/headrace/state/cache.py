@@ -121,7 +121,8 @@ class ResponseCache:
                 return response
             faults.point("cache.write")
             if len(response.body) >= _PLAIN_BELOW:
-                response = replace(response, packed=self._pack(response.body))
+                # What zstandard returns still holds the room that the body might have needed: five times as much.
+                response = replace(response, packed=bytes(memoryview(self._pack(response.body))))
             entry = self._entry(digest, response)
             try:
                 number, segment = self._writable()

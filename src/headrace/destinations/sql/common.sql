@@ -48,6 +48,9 @@ WHERE run_id = ? AND step = ? AND position > ? AND status IN ({marks}) ORDER BY 
 -- name: slices_update
 UPDATE headrace_slices SET status = ?, attempts = ?, error = ? WHERE run_id = ? AND step = ? AND name IN ({marks})
 
+-- name: highest_key
+SELECT max({key}) FROM {table}
+
 -- name: schema_read
 SELECT "table", "column", type, version FROM headrace_schemas WHERE "table" IN ({marks}) ORDER BY version, position
 
@@ -218,6 +221,9 @@ UPDATE {table} SET response_blob = NULL WHERE response_blob IS NOT NULL AND {con
 
 -- name: count_raw_bodies
 SELECT count(*) FROM {table} WHERE response_blob IS NOT NULL AND {condition}
+
+-- name: raw_highest
+SELECT max(page_number) FROM {table} WHERE run_id = ? AND step = ? AND slice = ?
 
 -- name: raw_delete
 DELETE FROM {table} WHERE (run_id, step, slice, page_number) IN

@@ -51,6 +51,10 @@ FROM (SELECT CAST($1 AS VARCHAR) AS scope, CAST($2 AS VARCHAR) AS run_id) s
 WHERE NOT EXISTS (SELECT 1 FROM headrace_sightings g WHERE g.scope = $1 AND g.run_id = $2 AND g.missed = 0
   AND g.missed_run IS NULL AND g.removed_at IS NULL AND g.removed_run IS NULL)
 
+-- name: sighting
+SELECT _sighting FROM headrace_sightings g WHERE g.scope = ? AND g.run_id = ? AND g.missed = 0
+  AND g.missed_run IS NULL AND g.removed_at IS NULL AND g.removed_run IS NULL
+
 -- name: seen_delete
 DELETE FROM {sighted} WHERE _sighting IN (SELECT _sighting FROM headrace_sightings WHERE scope = ?) AND ({keys}) IN (
   SELECT {batch_keys} FROM headrace_batch b JOIN headrace_old o ON {match_old} AND o.scope = ?
@@ -58,16 +62,12 @@ DELETE FROM {sighted} WHERE _sighting IN (SELECT _sighting FROM headrace_sightin
 
 -- name: seen_insert
 INSERT INTO {sighted} ({keys}, _page, _record, row_hash, _sighting)
-SELECT {batch_keys}, b._page, b._record, {hash}, (SELECT g._sighting FROM headrace_sightings g WHERE g.scope = ?
-  AND g.run_id = ? AND g.missed = 0 AND g.missed_run IS NULL AND g.removed_at IS NULL AND g.removed_run IS NULL)
-FROM headrace_batch b WHERE NOT EXISTS (SELECT 1 FROM headrace_old o WHERE {match_old} AND o.scope = ?
+SELECT {batch_keys}, b._page, b._record, {hash}, ? FROM headrace_batch b WHERE NOT EXISTS (SELECT 1 FROM headrace_old o WHERE {match_old} AND o.scope = ?
   AND (o.v_page > b._page OR (o.v_page = b._page AND o.v_record > b._record)))
 
 -- name: seen_insert_all
 INSERT INTO {sighted} ({keys}, _page, _record, row_hash, _sighting)
-SELECT {batch_keys}, b._page, b._record, {hash}, (SELECT g._sighting FROM headrace_sightings g WHERE g.scope = ?
-  AND g.run_id = ? AND g.missed = 0 AND g.missed_run IS NULL AND g.removed_at IS NULL AND g.removed_run IS NULL)
-FROM headrace_batch b
+SELECT {batch_keys}, b._page, b._record, {hash}, ? FROM headrace_batch b
 
 -- name: seen_touch
 CREATE OR REPLACE TEMP TABLE headrace_moves AS

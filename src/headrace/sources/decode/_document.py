@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -66,11 +66,23 @@ class Document:
         """The text of a part of this document, as it was sent."""
         if self._parsed is self.text:
             return bytes(raw)
-        import pyarrow as pa  # heavy, and only for the page that had to be mended
+        start, end = self._place(raw)
+        return self.text[start:end]
 
-        # A Raw is a view into what was parsed; where it lies there is where it lies in the text.
-        at = pa.py_buffer(memoryview(raw)).address - pa.py_buffer(self._parsed).address
-        return self.text[at : at + len(memoryview(raw))]
+    def listed(self, items: Sequence[Raw]) -> bytes:
+        """The text of the list that has these items, as it was sent; there is at least one."""
+        start, _ = self._place(items[0])
+        _, end = self._place(items[-1])
+        return self.text[self.text.rindex(b"[", 0, start) : self.text.index(b"]", end) + 1]
+
+    def _place(self, raw: Raw) -> tuple[int, int]:
+        """Where a part begins and ends. A Raw is a view into what was parsed; where it lies there is where it lies in
+        the text."""
+        import pyarrow as pa  # heavy, and whoever reads one field of a short body does without
+
+        part = pa.py_buffer(memoryview(raw))
+        start = part.address - pa.py_buffer(self._parsed).address
+        return start, start + part.size
 
     def value(self, raw: Raw) -> Any:
         """A part as plain Python."""

@@ -13,7 +13,7 @@ from headrace.core.contracts import Envelope
 from headrace.core.errors import PathNotFound
 from headrace.core.paths import Path, Segment, Star
 from headrace.core.suggest import did_you_mean
-from headrace.sources.decode._document import Document, Raw, first
+from headrace.sources.decode._document import LIST, MOST, Document, Raw, first
 from headrace.sources.decode._records import array, named
 
 _ABSENT = Raw()
@@ -26,6 +26,17 @@ def open_text(text: bytes, data_path: Path, wants: Sequence[Path], keyed: str | 
     """
     document = Document(text)
     plan = _plan(data_path, tuple(wants))
+    listed = None
+    if keyed is None and len(text) <= 2 * MOST:  # shorter than any list with too many members
+        listed = plan.read_list(document) if plan else _root_list(document, data_path, wants)
+    if listed is not None:
+        items, values = listed
+        return Envelope(
+            values={path: document.value(raw) for path, raw in values.items() if raw is not None},
+            records=document.listed(items),
+            around=document.around,
+            count=len(items),
+        )
     found = plan.read(document) if plan else None
     if found is None:
         data = document.get(Path(_names(data_path, until_star=True), ""))
@@ -41,6 +52,19 @@ def open_text(text: bytes, data_path: Path, wants: Sequence[Path], keyed: str | 
         records=_records(document, data, rest, data_path, keyed),
         around=document.around,
     )
+
+
+def _root_list(
+    document: Document, data_path: Path, wants: Sequence[Path]
+) -> tuple[list[Raw], dict[Path, Raw | None]] | None:
+    """The records where they are the whole answer."""
+    if data_path.segments or wants:
+        return None
+    try:
+        items = document.read(LIST)
+    except msgspec.ValidationError:
+        return None
+    return (items, {}) if items else None
 
 
 def _records(document: Document, data: Raw, rest: tuple[Segment, ...], path: Path, keyed: str | None) -> bytes:
@@ -120,6 +144,8 @@ class _Plan:
     """A Struct compiled for the places that are looked at; everything else is passed over unread."""
 
     decoder: msgspec.json.Decoder[Any]
+    lists: msgspec.json.Decoder[Any] | None
+    """The same where the records are a list and nobody wants a part of it: they are counted on the way."""
     data: tuple[str, ...]
     wants: tuple[tuple[Path, tuple[str, ...], tuple[Segment, ...]], ...]
 
@@ -129,6 +155,20 @@ class _Plan:
             root = document.read(self.decoder)
         except msgspec.ValidationError:
             return None
+        return _follow(root, self.data), self._values(document, root)
+
+    def read_list(self, document: Document) -> tuple[list[Raw], dict[Path, Raw | None]] | None:
+        """The records and the raw parts; ``None`` where only :meth:`read` tells: another shape, or no record at all."""
+        if self.lists is None:
+            return None
+        try:
+            root = document.read(self.lists)
+        except msgspec.ValidationError:
+            return None
+        items = _follow(root, self.data)
+        return (items, self._values(document, root)) if items else None  # UNSET counts as nothing, too
+
+    def _values(self, document: Document, root: Any) -> dict[Path, Raw | None]:
         values: dict[Path, Raw | None] = {}
         for path, fields, rest in self.wants:
             raw = _follow(root, fields)
@@ -137,10 +177,11 @@ class _Plan:
                     break
                 raw = document.step(raw, segment)
             values[path] = raw
-        return _follow(root, self.data), values
+        return values
 
 
-def _follow(node: Any, fields: tuple[str, ...]) -> Raw | None:
+def _follow(node: Any, fields: tuple[str, ...]) -> Any:
+    """What stands there: a Raw, or the list of them; ``None`` for nothing."""
     for field in fields:
         if node is None or node is msgspec.UNSET:
             return None
@@ -162,11 +203,15 @@ def _plan(data_path: Path, wants: tuple[Path, ...]) -> _Plan | None:
         decoder = msgspec.json.Decoder(_struct(tree))
     except ValueError:
         return None
+    lists = None
+    if len(ends[0]) == len(data_path.segments) and ends[0] not in ends[1:]:
+        lists = msgspec.json.Decoder(_struct(tree, ends[0]))
     rests = [path.segments[len(end) :] for path, end in zip(wants, ends[1:], strict=True)]
     if len(ends[0]) < len(named_paths[0]):
         return None  # a wanted path holds the records inside it
     return _Plan(
         decoder,
+        lists,
         tuple(_fields(tree, ends[0])),
         tuple((p, tuple(_fields(tree, end)), rest) for p, end, rest in zip(wants, ends[1:], rests, strict=True)),
     )
@@ -199,12 +244,16 @@ def _fields(tree: dict[str, Any], names: tuple[str, ...]) -> Iterator[str]:
         tree = tree[name]
 
 
-def _struct(tree: dict[str, Any]) -> type[msgspec.Struct]:
+def _struct(tree: dict[str, Any], a_list: tuple[str, ...] = ()) -> type[msgspec.Struct]:
+    """``a_list`` leads to the leaf that is one."""
     fields: list[tuple[str, Any, Any]] = []
     for index, (name, below) in enumerate(tree.items()):
-        if below is None:
+        deeper = a_list[1:] if a_list[:1] == (name,) else ()
+        if below is None and a_list == (name,):
+            fields.append((f"f{index}", list[Raw] | msgspec.UnsetType, msgspec.field(default=msgspec.UNSET, name=name)))
+        elif below is None:
             fields.append((f"f{index}", Raw, msgspec.field(default=_ABSENT, name=name)))
         else:
-            kind = _struct(below) | None | msgspec.UnsetType
+            kind = _struct(below, deeper) | None | msgspec.UnsetType
             fields.append((f"f{index}", kind, msgspec.field(default=msgspec.UNSET, name=name)))
     return msgspec.defstruct("Opened", fields, gc=False)
