@@ -74,10 +74,10 @@ class TableSpec:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of one page for one table, in record order.
+    """Rows of one page for one table, or of neighbouring pages, in record order.
 
     ``rows`` has the spec's columns that are typed by now, plus ``_page`` and ``_record`` (int64). Keyed
-    tables: no key is null, none occurs twice. ``types`` gives each column's type as of this page;
+    tables: no key is null, none occurs twice on a page. ``types`` gives each column's type as of this page;
     columns that are ``untyped`` are all null (string in Arrow). JSON is UTF-8 text, decimals are
     decimal128(38, 9), timestamps are timestamp[us, UTC].
     """

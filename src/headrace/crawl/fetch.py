@@ -29,6 +29,7 @@ from headrace.crawl import marks
 from headrace.crawl.completeness import reported_error
 from headrace.crawl.context import RunContext
 from headrace.crawl.plan import CrawlPlan
+from headrace.crawl.repeats import Repeats
 from headrace.sources.client import ApiClient, request_key
 from headrace.sources.decode import by_content_type, count
 from headrace.sources.throttle import BudgetSpent
@@ -37,7 +38,6 @@ DECODE_ASIDE = 1 << 20
 """Bodies from this size are opened on another thread, so that heartbeats and other streams go on."""
 UNKNOWN_BYTES = 6 << 20
 """What the first page is taken for."""
-REMEMBERED_PAGES = 100_000
 ROOT = Path((), "")
 
 Ended = Literal["done", "capped", "paused", "budget", "stopped"]
@@ -92,11 +92,9 @@ class Stream:
         self._guesses = True
         self._typical = UNKNOWN_BYTES
         """Bytes of the last page's body."""
-        self._pairs: set[int] = set()
-        self._bodies: dict[int, int] = {}
-        self._order: deque[tuple[int, int]] = deque()
+        self._repeats = Repeats()
         if start is not None and "hash" in start.memo:
-            self._remember(hash((repr(start.memo["at"]), start.memo["hash"])), start.memo["hash"], start.page_number)
+            self._repeats.add(start.memo["at"], start.memo["hash"], start.page_number)
 
     async def pages(self) -> AsyncGenerator[Fetched, None]:
         """Yield every page after the checkpoint. Sets :attr:`ended` and :attr:`suspicions`."""
@@ -298,30 +296,21 @@ class Stream:
 
     def _guard(self, at: Checkpoint, number: int, content: int, records: int) -> None:
         """The same position with the same records twice never ends; the same records elsewhere are suspicious."""
-        pair = hash((repr(at.cursor_next), content))
-        if pair in self._pairs:
+        first = self._repeats.first(content)
+        if self._repeats.again(at.cursor_next, content):
             raise LoopDetected(
-                f"page {number} is page {self._bodies.get(content, number - 1)} again: the same cursor and the same records",
+                f"page {number} is page {first} again: the same cursor and the same records",
                 hint=f"cursor {str(at.cursor_next)[:200]!r}: check pagination.param and pagination.response_path",
                 place=self._place,
             )
-        if records and content in self._bodies:
+        if records and first is not None:
             self.suspicions.append(
                 (
-                    f"page {number} has the same records as page {self._bodies[content]}",
+                    f"page {number} has the same records as page {first}",
                     "check that the page parameter reaches the API (pagination.param)",
                 )
             )
-        self._remember(pair, content, number)
-
-    def _remember(self, pair: int, content: int, number: int) -> None:
-        self._pairs.add(pair)
-        self._bodies.setdefault(content, number)
-        self._order.append((pair, content))
-        if len(self._order) > REMEMBERED_PAGES:
-            old_pair, old_body = self._order.popleft()
-            self._pairs.discard(old_pair)
-            self._bodies.pop(old_body, None)
+        self._repeats.add(at.cursor_next, content, number)
 
     def _without_secrets(self, cursor: Cursor) -> Cursor:
         """A next link may repeat the key that it was asked with: signing adds it again."""

@@ -13,6 +13,7 @@ from headrace.core.events import BatchCommitted, RecordsRejected, SchemaChanged
 from headrace.core.tables import (
     GROUP_ROWS,
     Advance,
+    Batch,
     Checkpoint,
     Group,
     RawPage,
@@ -75,7 +76,7 @@ class Writer:
         self.standing: dict[StreamKey, Checkpoint | None] = {}
         """The committed checkpoint of each stream under way; whoever starts a stream puts it here."""
         self._plan, self._ctx, self._channel = plan, ctx, channel
-        self._slices = slices
+        self._slices, self._mapper = slices, mapper
         self._arrived: list[Item] = []
         """Not mapped yet: short pages are mapped together."""
         self._arrived_rows = 0
@@ -101,7 +102,7 @@ class Writer:
                         await self._map_arrivals(thread)
                     self._fill(pending)
                     if committing is None and pending.items and self._due(pending):
-                        committing = asyncio.create_task(self._commit(pending))
+                        committing = asyncio.create_task(self._commit(pending, thread))
                         pending = self._new()
                     elif self._ended and not self._ready and not pending.items:
                         break
@@ -176,8 +177,8 @@ class Writer:
             for task in waiting:
                 task.cancel()
 
-    async def _commit(self, pending: _Pending) -> None:
-        group = self._group(pending)
+    async def _commit(self, pending: _Pending, thread: ThreadPoolExecutor) -> None:
+        group = self._group(pending, await self._gathered(pending, thread))
         started = self._ctx.clock.monotonic()
         receipt = await self._ctx.database.call(lambda session: session.commit(group))
         self._last_end = self._ctx.clock.monotonic()
@@ -187,6 +188,20 @@ class Writer:
         if self._ctx.cache is not None:
             self._ctx.cache.committed([p.cache_key for p in pending.items if isinstance(p, Fetched)])
         self.check_rejected()
+
+    async def _gathered(self, pending: _Pending, thread: ThreadPoolExecutor) -> Sequence[Batch]:
+        """Put together where they were made, and given up as they came: the next pages are mapped into their memory,
+        while what a database keeps for good lies elsewhere and not between."""
+        batches = [batch for mapped in pending.mapped for batch in mapped.batches]
+        pending.mapped = [replace(mapped, batches=()) for mapped in pending.mapped]
+
+        def put_together() -> Sequence[Batch]:
+            try:
+                return self._mapper.gather(batches)
+            finally:
+                batches.clear()  # the thread lets go of its arguments later
+
+        return await asyncio.get_running_loop().run_in_executor(thread, put_together)
 
     def check_rejected(self) -> None:
         """Raises TooManyRejected, by what all calls of this run could not store."""
@@ -199,7 +214,7 @@ class Writer:
                 place=f"step {self._plan.step}",
             )
 
-    def _group(self, pending: _Pending) -> Group:
+    def _group(self, pending: _Pending, batches: Sequence[Batch]) -> Group:
         ctx, plan = self._ctx, self._plan
         latest: dict[StreamKey, Checkpoint] = {}
         pages: list[RawPage] = []
@@ -221,7 +236,7 @@ class Writer:
                 Advance(self.standing.get(key), replace(at, attempt=ctx.clock.random_bytes(8).hex()))
                 for key, at in latest.items()
             ],
-            batches=[batch for mapped in pending.mapped for batch in mapped.batches],
+            batches=batches,
             pages=pages,
             rejected=[rejected for mapped in pending.mapped for rejected in mapped.rejected],
             changes=[change for mapped in pending.mapped for change in mapped.changes],

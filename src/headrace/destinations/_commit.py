@@ -56,7 +56,7 @@ class Commits(Runs, Streams):
         """The token that a checkpoint was given with, and the one it was written with."""
 
     def commit(self, group: Group) -> Receipt:
-        from headrace.destinations._rows import gather
+        from headrace.core.gather import gather
 
         started = time.perf_counter()
         gathered = gather(group.batches)

@@ -22,13 +22,14 @@ from headrace.core.errors import (
     StorageFailed,
     UsageError,
 )
+from headrace.core.gather import gather
 from headrace.core.tables import PAGE, RECORD, Checkpoint, Group, Receipt, Rejected
 from headrace.core.types import ColumnType
 from headrace.destinations import _stage_names as names
 from headrace.destinations._archive import COLUMNS, as_rows
 from headrace.destinations._base import now
 from headrace.destinations._layout import Layout
-from headrace.destinations._rows import ARROW, conform, gather, row_as_json
+from headrace.destinations._rows import ARROW, conform, row_as_json
 from headrace.destinations._stage_log import RunLog
 from headrace.destinations._stage_manifest import Change, Content, Manifest, Part
 from headrace.destinations._stage_parts import SUFFIXES, Compression, Format

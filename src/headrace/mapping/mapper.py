@@ -8,6 +8,7 @@ from typing import Any
 
 from headrace.core.contracts import Limits
 from headrace.core.errors import ContractBroken, InputError
+from headrace.core.gather import gathered
 from headrace.core.paths import parse
 from headrace.core.tables import Batch, Rejected, SchemaChange, TableSpec
 from headrace.core.templates import Lookup, render_tree
@@ -101,6 +102,10 @@ class Mapper:
         if any(state != before for (_, _, state), before in zip(read[0], self._states, strict=True)):
             return None
         return self._mapped(held, *read, pages)
+
+    def gather(self, batches: Sequence[Batch]) -> Sequence[Batch]:
+        """The rows of these batches, in fewer: one for each table where to copy them pays. The list is a new one."""
+        return gathered(batches)
 
     def _mapped(self, held: Records, results: Sequence[Result], count: int, pages: Sequence[PageText]) -> Mapped:
         provenance = Provenance.of((page.page_id, page.count) for page in pages)

@@ -163,6 +163,9 @@ class LightMapper:
         batches = tuple(batch for one in mapped for batch in one.batches)
         return Mapped(batches, (), (), sum(one.count for one in mapped))
 
+    def gather(self, batches: Sequence[Batch]) -> Sequence[Batch]:
+        return [*batches]
+
 
 def _spec(name: str, write: Any) -> TableSpec:
     return TableSpec(name, write, {"id": "int", "name": "string", "v": None})
