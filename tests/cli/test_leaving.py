@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from headrace.destinations import from_url
 
 SLOW_END = """
 class Late:
@@ -16,6 +19,12 @@ import builtins
 builtins.late = Late()
 builtins.late.self = builtins.late
 """
+
+
+def made(folder: Path) -> str:
+    url = f"sqlite:///{folder}/made.db"
+    with from_url(url).open():
+        return url
 
 
 def ended(code: str, *arguments: str) -> tuple[int, str]:
@@ -62,3 +71,19 @@ def test_output_that_nobody_took_is_told() -> None:
         )
     assert found.returncode != 0
     assert "No space left" in found.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["check", "nowhere.yml", "--json"], ["schema"], ["query", "SELECT 1"]]
+)
+def test_a_full_disk_under_the_output_is_no_defect_of_ours(arguments: list[str], tmp_path: Path) -> None:
+    if arguments[0] == "query":
+        arguments = [*arguments, "--destination", made(tmp_path), "--format", "csv"]
+    with open("/dev/full", "w") as full:
+        found = subprocess.run(
+            [sys.executable, "-m", "headrace", *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120
+        )
+    assert found.returncode in (1, 2)
+    assert "error: the output could not be written: No space left on device" in found.stderr
+    assert "internal error" not in found.stderr
+    assert "Traceback" not in found.stderr

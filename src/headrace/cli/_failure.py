@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -29,9 +30,8 @@ def guarded(call: Callable[[], Any], arguments: Sequence[str], facts: Mapping[st
     except HeadraceError as error:
         code, text = error.exit_code, str(error)
         click.echo(text if isinstance(error, PipelineFileError) else f"error: {text}", err=True)
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; Python would complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read the output has seen enough
+        _drop_output()
         return 0
     except (KeyboardInterrupt, click.exceptions.Abort):
         code, text = 130, "stopped"
@@ -42,6 +42,8 @@ def guarded(call: Callable[[], Any], arguments: Sequence[str], facts: Mapping[st
         if type(error).__name__ == "CancelledError":  # a second Ctrl-C; asyncio may not be loaded here
             code, text = 130, "stopped at once"
             click.echo(text, err=True)
+        elif isinstance(error, OSError) and _is_of_output(error):
+            code, text = 1, _unwritten(error)
         else:
             code, text = 1, _internal(error, verbose=bool(options & {"-v", "-vv", "--verbose"}))
     else:
@@ -63,7 +65,27 @@ def _print(document: Mapping[str, Any]) -> None:
     try:
         click.echo(json.dumps(document, default=str))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+    except OSError as error:
+        _unwritten(error)
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Raised where a command prints: such an error names no file, and comes from a command itself or from click."""
+    last = Path(traceback.extract_tb(error.__traceback__)[-1].filename).parent
+    return error.filename is None and last in (Path(__file__).parent, Path(click.__file__).parent)
+
+
+def _unwritten(error: OSError) -> str:
+    _drop_output()
+    text = f"the output could not be written: {error.strerror or type(error).__name__}"
+    click.echo(f"error: {text}\n  What was committed is safe: headrace runs lists what ran.", err=True)
+    return text
+
+
+def _drop_output() -> None:
+    """Python would complain when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _internal(error: BaseException, *, verbose: bool) -> str:
