@@ -192,14 +192,10 @@ class Writer:
     async def _gathered(self, pending: _Pending, thread: ThreadPoolExecutor) -> Sequence[Batch]:
         """Put together where they were made, and given up as they came: the next pages are mapped into their memory,
         while what a database keeps for good lies elsewhere and not between."""
-        batches = [batch for mapped in pending.mapped for batch in mapped.batches]
-        pending.mapped = [replace(mapped, batches=()) for mapped in pending.mapped]
 
         def put_together() -> Sequence[Batch]:
-            try:
-                return self._mapper.gather(batches)
-            finally:
-                batches.clear()  # the thread lets go of its arguments later
+            came, pending.mapped = pending.mapped, [replace(mapped, batches=()) for mapped in pending.mapped]
+            return self._mapper.gather([batch for mapped in came for batch in mapped.batches])
 
         return await asyncio.get_running_loop().run_in_executor(thread, put_together)
 

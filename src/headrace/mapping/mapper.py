@@ -104,7 +104,7 @@ class Mapper:
         return self._mapped(held, *read, pages)
 
     def gather(self, batches: Sequence[Batch]) -> Sequence[Batch]:
-        """The rows of these batches, in fewer: one for each table where to copy them pays. The list is a new one."""
+        """The rows of these batches, in fewer: one for each table where to copy them pays."""
         return gathered(batches)
 
     def _mapped(self, held: Records, results: Sequence[Result], count: int, pages: Sequence[PageText]) -> Mapped:

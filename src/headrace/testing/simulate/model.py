@@ -164,7 +164,7 @@ class LightMapper:
         return Mapped(batches, (), (), sum(one.count for one in mapped))
 
     def gather(self, batches: Sequence[Batch]) -> Sequence[Batch]:
-        return [*batches]
+        return batches
 
 
 def _spec(name: str, write: Any) -> TableSpec:
