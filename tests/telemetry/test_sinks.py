@@ -195,6 +195,8 @@ def test_metrics_are_shared_escaped_and_written_in_between(tmp_path: Path) -> No
     second.emit(events.BatchCommitted("b", "s", 2, {"t": 3}, None, 2, 0.25))
     text = (tmp_path / "2.prom").read_text()
     assert 'headrace_rows_total{pipeline="other",table="t"} 3' in text
+    assert 'headrace_commits_total{pipeline="other",step="s"} 1\n' in text
+    assert 'headrace_pages_total{pipeline="other",step="s"} 2\n' in text
     assert 'headrace_commit_seconds_total{pipeline="other",step="s"} 0.25' in text
     assert "na\\" in text
 
