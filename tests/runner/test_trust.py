@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headrace.core.errors import InputError, NotAllowed, SecretMissing
+from headrace.core.errors import ErrorInAnswer, InputError, NotAllowed, SecretMissing
 from headrace.core.trust import Trust
 from headrace.destinations import from_url
 from headrace.runner.api import Settings, drive, prepare, stored_job, stored_run
@@ -64,3 +64,10 @@ def test_an_input_cannot_add_a_header(place, api) -> None:
         with pytest.raises(InputError, match="X-Name holds a line break or NUL"):
             started(place, file, Trust(), run_id=f"r{len(bad)}{ord(bad[1])}", name=bad)
     assert api.asked == []
+
+
+def test_an_answer_that_says_it_is_not_ok_is_no_empty_page(place: Any, api: Any) -> None:
+    api.answer = lambda path, query: {"ok": False, "data": []}
+    file = place.file({"url": "/items", "ok_path": "ok", "tables": [{"table": "t", "columns": {"id": "id"}}]})
+    with pytest.raises(ErrorInAnswer, match="the answer says ok: false"):
+        place.run(file)
